@@ -1,0 +1,43 @@
+# `make help` lists the targets. Everything happens in .venv; nothing outside this folder is touched.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+READY := .venv/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help test lint types format bench verl clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(READY): pyproject.toml constraints-cpu.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or later is needed, got $$($(PYTHON) --version 2>&1); set PYTHON=/path/to/python3.11"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(PIP) install --quiet --constraint constraints-cpu.txt --editable '.[dev]'
+	@touch $(READY)
+
+test: $(READY) lint types ## lint, type check and all tests (sets everything up first)
+	$(BIN)/pytest
+
+lint: $(READY) ## ruff: lint and format
+	$(BIN)/ruff check --quiet .
+	$(BIN)/ruff format --quiet --check .
+
+types: $(READY) ## mypy, strict
+	$(BIN)/mypy
+
+format: $(READY) ## mend what ruff can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(READY) ## draw, observe and save at 10^4 to 10^7 prompts beside the peers' rules (minutes)
+	$(BIN)/python tests/benchmarks/bench_engine.py --json build/bench_engine.json
+
+verl: $(READY) ## add the CPU build of torch, then verl and what it needs, to .venv
+	$(PIP) install --constraint constraints-cpu.txt torch
+	$(PIP) install --constraint constraints-cpu.txt --editable '.[dev,verl]'
+	$(PIP) check
+
+clean: ## remove .venv and everything that was built
+	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

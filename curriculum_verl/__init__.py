@@ -1,0 +1,3 @@
+"""Curriculum learning for the stock verl trainer."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,60 @@
+"""Admission: which prompts are worth skipping because their recent groups had no variance."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from curriculum_verl.curriculum.randomness import RandomStream
+
+_RECORD = np.dtype([("seen", np.uint32), ("streak", np.uint8)])
+_LONGEST = 6  # a longer streak waits no longer: 2^5 times retry_after
+
+
+class Admission:
+    """Skips a prompt after groups without variance, with a chance of another try that grows until it is certain.
+
+    After a streak of z such groups, the last of them `age` steps ago, the chance is
+    max(min_chance, min(1, age / (retry_after * 2^(z - 1)))): no prompt is ever excluded for good. A group with variance
+    ends the streak. The idea of skipping by past variance is GRESO's (Zheng et al. 2025); the growing chance is ours.
+    """
+
+    def __init__(self, prompts: int, seed: int, *, retry_after: float, min_chance: float):
+        self._records = np.zeros(prompts, dtype=_RECORD)
+        self._random = RandomStream(seed, "admission")
+        self._retry_after = retry_after
+        self._min_chance = min_chance
+        self._step = 0
+
+    def chance(self, prompts: NDArray[np.int64]) -> NDArray[np.float64]:
+        """The chance of each prompt to be admitted now."""
+        records = self._records[prompts]
+        streak = records["streak"].astype(np.float64)
+        wait = self._retry_after * np.exp2(streak - 1)
+        grown = (self._step - records["seen"].astype(np.float64)) / wait
+        return np.where(streak == 0, 1.0, np.clip(grown, self._min_chance, 1.0))
+
+    def admits(self, prompts: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """A draw from that chance."""
+        return self._random.next().random(len(prompts)) < self.chance(prompts)
+
+    def observe(self, prompts: NDArray[np.int64], informative: NDArray[np.bool_]) -> None:
+        """One step's groups: lengthen or end the streaks."""
+        self._step += 1
+        streak = np.minimum(self._records["streak"][prompts] + 1, _LONGEST)
+        self._records["streak"][prompts] = np.where(informative, 0, streak)
+        self._records["seen"][prompts] = self._step
+
+    def state_dict(self) -> dict[str, Any]:
+        """Steps, random stream and the record of every prompt."""
+        return {"step": self._step, "random": self._random.state_dict(), "records": self._records.copy()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue where the saved rule stood."""
+        self._step = int(state["step"])
+        self._random.load_state_dict(state["random"])
+        self._records = np.array(state["records"], dtype=_RECORD)
+
+    def metrics(self) -> dict[str, float]:
+        """Nothing that can be told without reading every prompt; what is skipped is counted where it is drawn."""
+        return {}

@@ -1,0 +1,279 @@
+"""Conditions: predicates over tracked metrics that end a stage, alone or combined with any / all."""
+
+import math
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import Any, Protocol
+
+from curriculum_verl.curriculum.config import AllOf, AnyOf, ConditionConfig, Test
+from curriculum_verl.curriculum.tracker import Reading, Tracker, least_squares_slope
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How far one test is: what is tested, its present value (None: not enough values yet), its threshold."""
+
+    metric: str
+    test: str
+    value: float | None
+    threshold: float
+    met: bool
+
+    def __str__(self) -> str:
+        value = "no value yet" if self.value is None else f"{self.value:.4g}"
+        return f"{self.metric} {self.test} {self.threshold:g} ({value})"
+
+
+class Condition(Protocol):
+    """Looks at the tracker once an evaluation; only values observed after the stage began count."""
+
+    def observe(self, tracker: Tracker, after: int) -> None:
+        """One evaluation, in a stage that began after step `after`."""
+
+    @property
+    def met(self) -> bool:
+        """Whether the condition holds for what was observed."""
+
+    def statuses(self) -> list[Status]:
+        """How far each of its tests is."""
+
+    def problems(self, tracker: Tracker) -> Iterator[tuple[str, str]]:
+        """(metric, what is wrong) for every metric that cannot be tested as it is reported."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """A snapshot in plain values."""
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue where the saved condition stood."""
+
+
+def build_condition(config: ConditionConfig) -> Condition:
+    """The condition that a config describes, without history."""
+    if isinstance(config, Test):
+        return MetricTest(config)
+    return Combined(config)
+
+
+class Combined:
+    """`any` or `all` of its members; every member sees every evaluation."""
+
+    def __init__(self, config: AnyOf | AllOf):
+        self._join = any if isinstance(config, AnyOf) else all
+        self._members = [build_condition(member) for member in config.members]
+
+    def observe(self, tracker: Tracker, after: int) -> None:
+        """Let every member look."""
+        for member in self._members:
+            member.observe(tracker, after)
+
+    @property
+    def met(self) -> bool:
+        """Whether any, or all, members are met."""
+        return self._join([member.met for member in self._members])
+
+    def statuses(self) -> list[Status]:
+        """Those of all members."""
+        return [status for member in self._members for status in member.statuses()]
+
+    def problems(self, tracker: Tracker) -> Iterator[tuple[str, str]]:
+        """Those of all members."""
+        for member in self._members:
+            yield from member.problems(tracker)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The members' states."""
+        return {"members": [member.state_dict() for member in self._members]}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue where the saved members stood."""
+        for member, saved in zip(self._members, state["members"], strict=True):
+            member.load_state_dict(saved)
+
+
+class MetricTest:
+    """One test on one metric. An evaluation counts only if the metric has a new value since the last one."""
+
+    def __init__(self, config: Test):
+        self._config = config
+        self._rule = _rule(config)
+        self._seen = -1
+
+    def observe(self, tracker: Tracker, after: int) -> None:
+        """Take the window's reading, if there is a new and full one."""
+        reading = tracker.window(self._config.metric, self._config.window, after)
+        if reading is not None and reading.step > self._seen:
+            self._seen = reading.step
+            self._rule.observe(reading)
+
+    @property
+    def met(self) -> bool:
+        """Whether the test holds for the readings so far."""
+        return self._rule.met
+
+    def statuses(self) -> list[Status]:
+        """One status."""
+        name = self._config.metric + (f" over {self._config.window}" if self._config.window > 1 else "")
+        return [Status(name, self._rule.test, self._rule.value, self._rule.threshold, self._rule.met)]
+
+    def problems(self, tracker: Tracker) -> Iterator[tuple[str, str]]:
+        """A metric that nobody reports, or a rate without its number of trials."""
+        last = tracker.window(self._config.metric, 1)
+        if last is None:
+            yield self._config.metric, "no such metric was reported so far"
+        elif self._config.confident_above is not None and not last.trials:
+            yield (
+                self._config.metric,
+                "is reported without its number of trials, so it has no confidence bound; use above",
+            )
+
+    def state_dict(self) -> dict[str, Any]:
+        """What was seen, and the rule's own history."""
+        return {"seen": self._seen, "rule": self._rule.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue where the saved test stood."""
+        self._seen = int(state["seen"])
+        self._rule.load_state_dict(state["rule"])
+
+
+class _Rule(Protocol):
+    test: str
+    threshold: float
+    value: float | None
+
+    def observe(self, reading: Reading) -> None: ...
+
+    @property
+    def met(self) -> bool: ...
+
+    def state_dict(self) -> dict[str, Any]: ...
+
+    def load_state_dict(self, state: dict[str, Any]) -> None: ...
+
+
+def _rule(config: Test) -> _Rule:
+    if config.above is not None:
+        return _Compare("above", config.above)
+    if config.below is not None:
+        return _Compare("below", config.below)
+    if config.at_least is not None:
+        return _Compare("at_least", config.at_least)
+    if config.confident_above is not None:
+        return _ConfidentAbove(config.confident_above, config.confidence)
+    if config.plateau is not None:
+        return _Plateau(config.plateau.evals, config.plateau.slope_below, config.plateau.patience)
+    assert config.patience is not None  # the config has exactly one test
+    return _Patience(config.patience.evals, config.patience.min_delta, config.patience.mode)
+
+
+class _Compare:
+    """The window's mean against a threshold."""
+
+    def __init__(self, test: str, threshold: float):
+        self.test, self.threshold = test, threshold
+        self.value: float | None = None
+
+    def observe(self, reading: Reading) -> None:
+        self.value = reading.mean
+
+    @property
+    def met(self) -> bool:
+        if self.value is None:
+            return False
+        if self.test == "above":
+            return self.value > self.threshold
+        return self.value < self.threshold if self.test == "below" else self.value >= self.threshold
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"value": self.value}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.value = state["value"]
+
+
+class _ConfidentAbove(_Compare):
+    """The lower confidence bound of a rate, over all trials of the window, against a threshold."""
+
+    def __init__(self, threshold: float, confidence: float):
+        super().__init__("above", threshold)
+        self.test = f"with {confidence:g} confidence above"
+        self._z = NormalDist().inv_cdf(confidence)
+
+    def observe(self, reading: Reading) -> None:
+        self.value = wilson_lower(reading.rate, reading.trials, self._z) if reading.trials else None
+
+    @property
+    def met(self) -> bool:
+        return self.value is not None and self.value > self.threshold
+
+
+class _Plateau:
+    """The slope over the last evaluations stayed below a threshold, `patience` evaluations in a row."""
+
+    test = "slope below"
+
+    def __init__(self, evals: int, slope_below: float, patience: int):
+        self.threshold = slope_below
+        self.value: float | None = None
+        self._readings: deque[float] = deque(maxlen=evals)
+        self._patience = patience
+        self._flat = 0
+
+    def observe(self, reading: Reading) -> None:
+        self._readings.append(reading.mean)
+        if len(self._readings) == self._readings.maxlen:
+            self.value = least_squares_slope(self._readings)
+            self._flat = self._flat + 1 if self.value < self.threshold else 0
+
+    @property
+    def met(self) -> bool:
+        return self._flat >= self._patience
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"value": self.value, "readings": list(self._readings), "flat": self._flat}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.value, self._flat = state["value"], int(state["flat"])
+        self._readings.clear()
+        self._readings.extend(state["readings"])
+
+
+class _Patience:
+    """No improvement by more than `min_delta` for so many evaluations after the best one."""
+
+    test = "evaluations without improvement, at least"
+
+    def __init__(self, evals: int, min_delta: float, mode: str):
+        self.threshold = float(evals)
+        self.value: float | None = None
+        self._min_delta = min_delta
+        self._sign = 1.0 if mode == "max" else -1.0
+        self._best = -math.inf
+
+    def observe(self, reading: Reading) -> None:
+        score = self._sign * reading.mean
+        if self.value is None or score > self._best + self._min_delta:
+            self._best, self.value = score, 0.0
+        else:
+            self.value += 1.0
+
+    @property
+    def met(self) -> bool:
+        return self.value is not None and self.value >= self.threshold
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"value": self.value, "best": None if self.value is None else self._best}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.value = state["value"]
+        self._best = -math.inf if state["best"] is None else state["best"]
+
+
+def wilson_lower(rate: float, trials: int, z: float) -> float:
+    """The lower end of Wilson's score interval (1927) for a rate seen in so many trials."""
+    z2 = z * z
+    centre = rate + z2 / (2 * trials)
+    margin = z * math.sqrt(max(rate * (1 - rate), 0.0) / trials + z2 / (4 * trials * trials))
+    return (centre - margin) / (1 + z2 / trials)

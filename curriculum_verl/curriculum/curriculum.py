@@ -1,0 +1,262 @@
+"""The curriculum: which prompts come next, with which reward weights, and when that changes."""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from curriculum_verl.curriculum.admission import Admission
+from curriculum_verl.curriculum.conditions import Status
+from curriculum_verl.curriculum.config import CurriculumConfig, Stage
+from curriculum_verl.curriculum.decisions import Decision, Transition
+from curriculum_verl.curriculum.formula import parse_formula
+from curriculum_verl.curriculum.index import PromptIndex
+from curriculum_verl.curriculum.loading import load_config, tests_of
+from curriculum_verl.curriculum.manager import Manager
+from curriculum_verl.curriculum.policies import build_policy
+from curriculum_verl.curriculum.pools import Pools
+from curriculum_verl.curriculum.randomness import RandomStream
+from curriculum_verl.curriculum.rewards import GroupRewards, Scores, summarise
+from curriculum_verl.curriculum.sources import ConfigSource
+from curriculum_verl.curriculum.state import check_fits, config_state, read_state, renamed_stages, write_state
+from curriculum_verl.curriculum.tracker import Rate, Tracker
+from curriculum_verl.errors import InputError
+from curriculum_verl.manifest import read_manifest
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Draw:
+    """A batch: prompts as row numbers in random order, their buckets, and the stage whose reward weights they carry."""
+
+    prompts: NDArray[np.int64]
+    buckets: NDArray[np.int64]
+    stage: int
+    rewards: dict[str, float]
+
+
+class Curriculum:
+    """The engine's public face.
+
+    Each training step: `draw`, generate and score, `observe`; after a validation: `evaluate`. Both of the latter
+    return a Decision to act on. A step is observed once: repeating it, as after a resume, changes nothing.
+    """
+
+    def __init__(self, config: CurriculumConfig, index: PromptIndex):
+        self.config = config
+        self.index = index
+        admission = None
+        if config.admission is not None:
+            admission = Admission(len(index), config.seed, **dataclasses.asdict(config.admission))
+        self._pools = Pools(index, config.seed, admission)
+        self._policy = build_policy(config.policy, self._pools)
+        self._order = RandomStream(config.seed, "order")
+        windows = [test.window for stage in config.stages for test in tests_of(stage.exit)]
+        windows += [test.window for test in tests_of(config.stop)]
+        derived = {name: parse_formula(text) for name, text in config.derived.items()}
+        self.tracker = Tracker(keep=max([100, *windows]), derived=derived)
+        self._manager = Manager(config, index.names, self.tracker)
+        self._step = 0
+        self._drawn = np.zeros(len(index.names), dtype=np.int64)
+        self._batch = np.zeros(len(index.names), dtype=np.int64)
+        self._invalid = 0
+        self._floors: dict[str, float] = {}
+        self._begin_stage()
+
+    @classmethod
+    def from_config(cls, source: ConfigSource | CurriculumConfig, index: PromptIndex | None = None) -> "Curriculum":
+        """From a recipe (file, mapping, Hydra config); without an index the data is what the recipe's manifest says."""
+        if isinstance(source, CurriculumConfig):
+            config = source
+        elif index is not None:
+            config = load_config(source, index.names)
+        else:
+            config = load_config(source)
+        if index is None:
+            if config.data is None:
+                raise InputError(
+                    "curriculum.data: is missing; expected the path of a manifest, or a prompt index in code"
+                )
+            index = read_manifest(config.data).index()
+            config = config if isinstance(source, CurriculumConfig) else load_config(source, index.names)
+        return cls(config, index)
+
+    @property
+    def stage(self) -> Stage:
+        """The present stage."""
+        return self._manager.stage
+
+    @property
+    def stage_number(self) -> int:
+        """The present stage's number, from 0."""
+        return self._manager.stage_number
+
+    @property
+    def step(self) -> int:
+        """The last step observed."""
+        return self._step
+
+    @property
+    def transitions(self) -> tuple[Transition, ...]:
+        """All transitions so far, with their reasons."""
+        return self._manager.transitions
+
+    def end_statuses(self) -> list[Status]:
+        """How far the tests are that end the present stage."""
+        return self._manager.end_statuses()
+
+    def draw(self, n: int) -> Draw:
+        """The next n prompts of the present stage."""
+        if n < 1:
+            raise InputError(f"draw: got n={n}, expected at least 1")
+        prompts = self._policy.draw(n)
+        prompts = prompts[self._order.next().permutation(n)]
+        buckets = self.index.bucket_of(prompts)
+        self._batch = np.bincount(buckets, minlength=len(self._drawn))
+        self._drawn += self._batch
+        return Draw(prompts, buckets, self.stage_number, self.reward_weights())
+
+    def reward_weights(self, stage: int | None = None) -> dict[str, float]:
+        """The weights of every reward component in a stage; by default, the present one."""
+        given = self.config.stages[self.stage_number if stage is None else stage].rewards
+        return {name: given.get(name, 0.0) for name in self.config.component_names}
+
+    def observe(
+        self,
+        step: int,
+        prompts: ArrayLike,
+        scores: Scores,
+        *,
+        stages: ArrayLike | None = None,
+        metrics: Mapping[str, float | Rate] | None = None,
+    ) -> Decision:
+        """Take the feedback of one training step.
+
+        `scores` holds a sequence of scores for every prompt; `stages` the stage that each prompt was drawn in, when
+        some may be older than the present one: those teach the policy but do not count for the present stage's
+        conditions. `metrics` are further values to track, such as reward/coherence.
+        """
+        if step <= self._step:
+            return Decision(step)
+        rows = np.asarray(prompts, dtype=np.int64)
+        rewards = summarise(scores, self.config.pass_threshold)
+        self._check_feedback(rows, rewards)
+        self._step = step
+        self._invalid += rewards.invalid
+        kept = rewards.trials > 0
+        rows, rewards = rows[kept], rewards.select(kept)
+        if len(rows):
+            self._policy.observe(rows, rewards)
+            if self._pools.admission is not None:
+                self._pools.admission.observe(rows, rewards.informative)
+        present = np.ones(len(rows), dtype=bool) if stages is None else np.asarray(stages)[kept] == self.stage_number
+        measured = dict(metrics or {}) | self._measure(rows[present], rewards.select(present))
+        measured |= {"stage/steps": step - self._manager.stage_start, "run/steps": step}
+        self.tracker.observe(step, measured)
+        return self._after(self._manager.after_step(step))
+
+    def evaluate(self, step: int, scores: Mapping[str, float | Rate]) -> Decision:
+        """Take a validation's mean score of every bucket, as a number or as a Rate with its number of trials."""
+        return self._after(self._manager.after_validation(step, scores))
+
+    def _check_feedback(self, rows: NDArray[np.int64], rewards: GroupRewards) -> None:
+        if rows.ndim != 1 or len(rows) != len(rewards):
+            raise InputError(
+                f"observe: got prompts of shape {rows.shape} and {len(rewards)} groups of scores, expected as many"
+            )
+        if len(rows) and not 0 <= rows.min() <= rows.max() < len(self.index):
+            outside = rows[(rows < 0) | (rows >= len(self.index))][0]
+            raise InputError(f"observe: got prompt {outside}, expected row numbers from 0 to {len(self.index) - 1}")
+
+    def _measure(self, rows: NDArray[np.int64], rewards: GroupRewards) -> dict[str, float | Rate]:
+        """Scores, pass rates and the share of groups with a signal: over all prompts and by bucket."""
+        if not len(rows):
+            return {}
+        names = self.index.names
+        buckets = self.index.bucket_of(rows)
+        parts = {"train": np.ones(len(rows), dtype=bool)}
+        parts |= {f"train/{names[bucket]}": buckets == bucket for bucket in np.unique(buckets)}
+        measured: dict[str, float | Rate] = {}
+        for prefix, members in parts.items():
+            trials = int(rewards.trials[members].sum())
+            score = float((rewards.mean[members] * rewards.trials[members]).sum() / trials)
+            measured[f"{prefix}/score"] = Rate(score, trials)
+            measured[f"{prefix}/success_rate"] = Rate(float(rewards.wins[members].sum() / trials), trials)
+            measured[f"{prefix}/informative"] = Rate(float(rewards.informative[members].mean()), int(members.sum()))
+        return measured
+
+    def _after(self, decision: Decision) -> Decision:
+        if decision.transitions or self._manager.floors() != self._floors:
+            self._begin_stage()
+        return decision
+
+    def _begin_stage(self) -> None:
+        self._floors = self._manager.floors()
+        self._policy.begin_stage(self.index.by_bucket(self.stage.mix), self.index.by_bucket(self._floors))
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that a resume needs; JSON but for NumPy arrays, which `save` puts into a file of their own."""
+        admission = self._pools.admission
+        return {
+            "data": {"hash": self.index.data_hash, "buckets": self.index.by_name(self.index.sizes)},
+            "config": config_state(self.config),
+            "step": self._step,
+            "invalid": self._invalid,
+            "drawn": self._drawn.tolist(),
+            "batch": self._batch.tolist(),
+            "order": self._order.state_dict(),
+            "manager": self._manager.state_dict(),
+            "tracker": self.tracker.state_dict(),
+            "pools": self._pools.state_dict(),
+            "admission": None if admission is None else admission.state_dict(),
+            "policy": self._policy.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any], *, force: bool = False) -> list[str]:
+        """Continue where the saved curriculum stood; a state of other data or another config is refused.
+
+        With `force` it is taken over as far as it fits: the stage by its name, history and metrics always, positions
+        and what the policy learned only if data and policy are the same. Returns the differences.
+        """
+        differences = check_fits(state, self.state_dict(), force=force)
+        changed = {difference.split(":")[0].split(".")[0].split("[")[0] for difference in differences}
+        manager = renamed_stages(state, self.config) if "stages" in changed else state["manager"]
+        self._manager.load_state_dict(manager)
+        self.tracker.load_state_dict(state["tracker"])
+        self._step, self._invalid = int(state["step"]), int(state["invalid"])
+        self._begin_stage()
+        if not changed & {"data", "seed", "policy", "admission"}:
+            self._drawn, self._batch = np.array(state["drawn"]), np.array(state["batch"])
+            self._order.load_state_dict(state["order"])
+            self._pools.load_state_dict(state["pools"])
+            if self._pools.admission is not None:
+                self._pools.admission.load_state_dict(state["admission"])
+            self._policy.load_state_dict(state["policy"])
+        return differences
+
+    def save(self, path: str | Path) -> None:
+        """Write the state to a JSON file, complete or not at all; large arrays go into a .npz beside it."""
+        write_state(path, self.state_dict())
+
+    def load(self, path: str | Path, *, force: bool = False) -> list[str]:
+        """Continue from a file that `save` wrote; see load_state_dict."""
+        return self.load_state_dict(read_state(path), force=force)
+
+    def metrics(self) -> dict[str, float]:
+        """Numbers for a logger, without a prefix."""
+        return {
+            **self._manager.metrics(),
+            "stage_steps": float(self._step - self._manager.stage_start),
+            "invalid_scores": float(self._invalid),
+            **{
+                f"share/{name}": value
+                for name, value in self.index.by_name(self._batch / max(1, self._batch.sum())).items()
+            },
+            **{f"drawn/{name}": value for name, value in self.index.by_name(self._drawn).items()},
+            **self.tracker.metrics(),
+            **self._pools.metrics(),
+            **{f"policy/{name}": value for name, value in self._policy.metrics().items()},
+        }

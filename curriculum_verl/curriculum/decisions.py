@@ -1,0 +1,39 @@
+"""What the curriculum tells its caller: transitions, and what to do now."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["advance", "rollback"]
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """One switch of stage: what it was, why, and the scores that it was judged by, as far as they are known."""
+
+    step: int
+    kind: Kind
+    source: str
+    target: str
+    reason: str
+    before: float | None = None
+    after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What the caller has to do now; an empty one means: go on.
+
+    `validate`: validate now, with the present weights, and call `evaluate` for this step. `restore_step`: load model
+    and optimizer from the checkpoint taken at this step, when the abandoned stage began. `stop`: why the run should
+    end. `hold`: why a stage whose exit is met goes on. `alarms`: buckets that are being forgotten since this
+    validation.
+    """
+
+    step: int
+    transitions: tuple[Transition, ...] = ()
+    validate: bool = False
+    restore_step: int | None = None
+    stop: str | None = None
+    hold: str | None = None
+    alarms: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()

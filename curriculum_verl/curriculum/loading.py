@@ -1,0 +1,200 @@
+"""From a curriculum block to a checked CurriculumConfig; all mistakes are reported at once."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from curriculum_verl.curriculum.config import (
+    BUILT_IN_COMPONENTS,
+    MIX_TOLERANCE,
+    AllOf,
+    AnyOf,
+    ConditionConfig,
+    CurriculumConfig,
+    PolicyConfig,
+    Stage,
+    Test,
+)
+from curriculum_verl.curriculum.formula import parse_formula
+from curriculum_verl.curriculum.policies import find_policy
+from curriculum_verl.curriculum.sources import ROOT, ConfigSource, read_block, source_name
+from curriculum_verl.errors import ConfigError, InputError, unknown_name
+from curriculum_verl.schema import INVALID, Reader, shown
+
+TESTS = ("above", "below", "at_least", "confident_above", "plateau", "patience")
+
+
+def load_config(source: ConfigSource, buckets: Sequence[str] | None = None) -> CurriculumConfig:
+    """Read and check the block of a YAML file, a mapping or a Hydra config.
+
+    With the data's `buckets` the mixes are checked against them as well.
+    """
+    reader = _BlockReader(read_block(source), buckets)
+    config = reader.read(CurriculumConfig, reader.block, ROOT)
+    reader.check_whole()
+    if reader.problems:
+        raise ConfigError(reader.problems, source_name(source))
+    checked: CurriculumConfig = config
+    return checked
+
+
+def tests_of(condition: ConditionConfig | None) -> Iterator[Test]:
+    """All tests of a condition, however nested."""
+    if isinstance(condition, Test):
+        yield condition
+    elif condition is not None:
+        for member in condition.members:
+            yield from tests_of(member)
+
+
+class _BlockReader(Reader):
+    """Reads the block. Checks that span fields look at the raw block, so that one mistake does not hide another."""
+
+    def __init__(self, block: Any, buckets: Sequence[str] | None):
+        super().__init__(
+            {
+                ConditionConfig: self.condition,
+                ConditionConfig | None: self.condition,
+                PolicyConfig: self.policy,
+                Stage: self.stage,
+                tuple[Stage, ...]: self.stages,
+            }
+        )
+        self.block = block
+        self._buckets = buckets
+        self._components = (*BUILT_IN_COMPONENTS, *_mapping(block, "components"))
+
+    def stages(self, raw: Any, path: str) -> Any:
+        stages = self._sequence(Stage, raw, path)
+        if stages == ():
+            return self.problem(path, "got [], expected at least one stage")
+        if not isinstance(raw, list | tuple):
+            return stages
+        names = [stage.get("name") if isinstance(stage, Mapping) else None for stage in raw]
+        for number, (name, stage) in enumerate(zip(names, raw, strict=True)):
+            where = _stage_path(path, number, stage)
+            has_exit = isinstance(stage, Mapping) and stage.get("exit") is not None
+            if name is not None and name in names[:number]:
+                self.problem(f"{where}.name", "stands twice, expected a name of its own for every stage")
+            if number == len(raw) - 1 and has_exit:
+                self.problem(
+                    f"{where}.exit",
+                    f"the last stage has nothing to advance to; remove it, or end the run with {ROOT}.stop",
+                )
+            if number < len(raw) - 1 and not has_exit:
+                rest = ", ".join(str(name) for name in names[number + 1 :])
+                self.problem(f"{where}.exit", f"is missing, so {rest} can never be reached; expected a condition")
+        return stages
+
+    def stage(self, raw: Any, path: str) -> Any:
+        path = _stage_path(path, None, raw)
+        stage = self.construct(Stage, raw, path)
+        for bucket in _mapping(raw, "mix"):
+            if self._buckets is not None and bucket not in self._buckets:
+                self.problem(f"{path}.mix.{bucket}", unknown_name("bucket", bucket, self._buckets))
+        for component in _mapping(raw, "rewards"):
+            if component not in self._components:
+                hint = "; a component of your own is listed under components"
+                name = unknown_name("reward component", component, self._components)
+                self.problem(f"{path}.rewards.{component}", name + hint)
+        self._check_sum(_mapping(raw, "mix"), f"{path}.mix")
+        if stage is INVALID:
+            return INVALID
+        if not stage.mix:
+            self.problem(f"{path}.mix", "got {}, expected a share for at least one bucket")
+        if not any(stage.rewards.values()):
+            self.problem(
+                f"{path}.rewards",
+                "got no weight other than 0, so there is nothing to learn from; expected at least one",
+            )
+        for test in tests_of(stage.exit):
+            if test.above is not None and test.above >= 1 and test.metric.endswith("success_rate"):
+                self.problem(
+                    f"{path}.exit",
+                    f"{test.metric} above {test.above:g} can never be met, because a rate is at most 1; the stages "
+                    "after it can never be reached",
+                )
+        total = math.fsum(stage.mix.values()) or 1.0
+        return Stage(
+            stage.name, {bucket: share / total for bucket, share in stage.mix.items()}, stage.rewards, stage.exit
+        )
+
+    def _check_sum(self, mix: Mapping[str, Any], path: str) -> None:
+        numbers = [share for share in mix.values() if isinstance(share, int | float) and not isinstance(share, bool)]
+        total = sum(numbers)
+        if mix and len(numbers) == len(mix) and not abs(total - 1.0) <= MIX_TOLERANCE:
+            self.problem(path, f"got shares that sum to {total:g}, expected 1 (within {MIX_TOLERANCE:g})")
+
+    def policy(self, raw: Any, path: str) -> Any:
+        if not isinstance(raw, Mapping) or not isinstance(raw.get("name"), str):
+            return self.problem(path, f"got {shown(raw)}, expected a mapping with a name, such as {{name: mixture}}")
+        try:
+            policy = find_policy(raw["name"])
+        except InputError as error:
+            return self.problem(f"{path}.name", str(error))
+        given = {key: value for key, value in raw.items() if key != "name"}
+        return PolicyConfig(raw["name"], self.arguments(policy, given, path, skip=("pools",)))
+
+    def condition(self, raw: Any, path: str) -> Any:
+        if raw is None:
+            return None
+        if not isinstance(raw, Mapping):
+            example = "{metric: train/success_rate, above: 0.7}"
+            return self.problem(path, f"got {shown(raw)}, expected a condition such as {example}")
+        for key, group in (("any", AnyOf), ("all", AllOf)):
+            if key in raw:
+                return self._group(raw, path, key, group)
+        if isinstance(raw.get("patience"), int):
+            raw = {**raw, "patience": {"evals": raw["patience"]}}
+        given = [key for key in TESTS if raw.get(key) is not None]
+        if len(given) != 1:
+            self.problem(path, f"got {' and '.join(given) or 'no test'}, expected exactly one of {', '.join(TESTS)}")
+        return self.construct(Test, raw, path)
+
+    def _group(self, raw: Mapping[str, Any], path: str, key: str, group: type[AnyOf | AllOf]) -> Any:
+        members = raw[key]
+        if len(raw) > 1:
+            return self.problem(path, f"got {', '.join(raw)}, expected {key} alone")
+        if not isinstance(members, list | tuple) or not members:
+            return self.problem(f"{path}.{key}", f"got {shown(members)}, expected a list of conditions")
+        read = tuple(self.condition(member, f"{path}.{key}[{number}]") for number, member in enumerate(members))
+        return INVALID if any(member is INVALID for member in read) else group(read)
+
+    def check_whole(self) -> None:
+        """What no single field can know."""
+        for name in _mapping(self.block, "components"):
+            if name in BUILT_IN_COMPONENTS:
+                self.problem(f"{ROOT}.components.{name}", "is a built-in component, expected another name")
+        self._check_derived(_mapping(self.block, "derived"))
+        new_mix = _mapping(self.block, "rollback").get("baseline") == "new_mix"
+        if new_mix and _mapping(self.block, "advance").get("validate_now") is True:
+            self.problem(
+                f"{ROOT}.rollback.baseline",
+                "got 'new_mix' with advance.validate_now, which compares the same weights on the same mix and can "
+                "never roll back; expected 'old_mix', or validate_now: false",
+            )
+
+    def _check_derived(self, derived: Mapping[str, Any]) -> None:
+        names = list(derived)
+        for number, (name, text) in enumerate(derived.items()):
+            try:
+                used = parse_formula(str(text)).names
+            except InputError as error:
+                self.problem(f"{ROOT}.derived.{name}", str(error))
+                continue
+            for later in sorted(used & set(names[number:])):
+                self.problem(
+                    f"{ROOT}.derived.{name}", f"uses {later!r}, expected only metrics that are derived before it"
+                )
+
+
+def _mapping(raw: Any, key: str) -> Mapping[str, Any]:
+    """What stands under the key, if it is a mapping; if it is not, the reader has said so already."""
+    value = raw.get(key) if isinstance(raw, Mapping) else None
+    return value if isinstance(value, Mapping) else {}
+
+
+def _stage_path(path: str, number: int | None, raw: Any) -> str:
+    path = path if number is None else f"{path}[{number}]"
+    name = raw.get("name") if isinstance(raw, Mapping) else None
+    return f"{path} ({name})" if isinstance(name, str) else path

@@ -1,0 +1,327 @@
+"""The manager: which stage the run is in, when it advances, and what takes an advance back."""
+
+import logging
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from curriculum_verl.curriculum.conditions import Condition, Status, build_condition
+from curriculum_verl.curriculum.config import CurriculumConfig, Rollback, Stage
+from curriculum_verl.curriculum.decisions import Decision, Kind, Transition
+from curriculum_verl.curriculum.tracker import Rate, Tracker
+from curriculum_verl.curriculum.validation import Validation
+from curriculum_verl.errors import unknown_name
+
+logger = logging.getLogger(__name__)
+
+MOST_REPLAY = 0.9  # what probation may raise replay to, so that the stage itself goes on
+
+
+@dataclass(slots=True)
+class _Trial:
+    """An advance that may still be taken back: what it is judged against, and for how long it was watched."""
+
+    step: int
+    source: int
+    before: float | None
+    mastered: dict[str, float]
+    judged: bool = False
+    asked_again: bool = False
+    watched: int = 0
+    watched_step: int = 0
+
+
+@dataclass(slots=True)
+class _Stand:
+    """Where the run stands, in plain values."""
+
+    failures: list[int]
+    stage: int = 0
+    stage_start: int = 0
+    last_check: int = 0
+    cooldown_until: int = 0
+    exit_met: str | None = None
+    trial: _Trial | None = None
+    replay: dict[str, float] = field(default_factory=dict)
+    warned: list[str] = field(default_factory=list)
+    holds: dict[str, int] = field(default_factory=dict)
+    stop: str | None = None
+    transitions: list[Transition] = field(default_factory=list)
+
+
+class Manager:
+    """Decides after every step and every validation, from the tracker and the latest scores by bucket.
+
+    An exit is looked at `check_every` steps after the stage began and so on, the interval growing by
+    `interval_factor` with every rollback from the next stage; a validation on such a step is part of the same look.
+    """
+
+    def __init__(self, config: CurriculumConfig, buckets: Sequence[str], tracker: Tracker):
+        self._config = config
+        self._buckets = buckets
+        self._tracker = tracker
+        self._rollback = config.rollback or Rollback()
+        self._validation = Validation(buckets, tracker, config.forgetting_alarm)
+        self._now = _Stand(failures=[0] * len(config.stages))
+        self._end = self._build_end()
+        self._decision = Decision(0)
+
+    @property
+    def stage(self) -> Stage:
+        """The present stage."""
+        return self._config.stages[self._now.stage]
+
+    @property
+    def stage_number(self) -> int:
+        """The present stage's number, from 0."""
+        return self._now.stage
+
+    @property
+    def stage_start(self) -> int:
+        """The step after which the present stage began."""
+        return self._now.stage_start
+
+    @property
+    def transitions(self) -> tuple[Transition, ...]:
+        """All transitions so far."""
+        return tuple(self._now.transitions)
+
+    @property
+    def interval(self) -> int:
+        """Steps between two looks at the present exit."""
+        following = min(self._now.stage + 1, len(self._config.stages) - 1)
+        return math.ceil(
+            self._config.advance.check_every * self._rollback.interval_factor ** self._now.failures[following]
+        )
+
+    def end_statuses(self) -> list[Status]:
+        """How far the tests are that end the stage; in the last stage, the run."""
+        return self._end.statuses() if self._end else []
+
+    def floors(self) -> dict[str, float]:
+        """The least share of every bucket that earlier stages taught.
+
+        The replay floor is split evenly among those buckets; probation adds to single ones.
+        """
+        taught = {b for stage in self._config.stages[: self._now.stage] for b, share in stage.mix.items() if share > 0}
+        floors = {b: self._config.replay_floor / len(taught) + self._now.replay.get(b, 0.0) for b in sorted(taught)}
+        total = math.fsum(floors.values())
+        limit = max(self._config.replay_floor, MOST_REPLAY)
+        return {b: floor * limit / total for b, floor in floors.items()} if total > limit else floors
+
+    def after_step(self, step: int) -> Decision:
+        """Decide on what training measured; the tracker has seen it already."""
+        self._decision = Decision(step, stop=self._now.stop)
+        if self._awaits_validation():
+            self._hold("validation")
+            self._say(validate=True)
+        elif self._due(step):
+            self._check(step)
+        return self._decision
+
+    def after_validation(self, step: int, scores: Mapping[str, float | Rate]) -> Decision:
+        """Decide on the scores of a validation; several calls for one step are one validation."""
+        self._decision = Decision(step, stop=self._now.stop)
+        if step < self._validation.step:
+            return self._decision
+        for bucket in scores.keys() - set(self._buckets):
+            self._warn(f"validation reports {unknown_name('bucket', bucket, self._buckets)}")
+        known = {bucket: score for bucket, score in scores.items() if bucket in self._buckets}
+        self._say(alarms=tuple(self._validation.observe(step, known, self.stage.mix)))
+        reason, self._now.exit_met = self._now.exit_met, None
+        if reason is not None:
+            self._advance(step, reason)
+        elif self._now.trial is not None and self._judge(step, self._now.trial):
+            pass
+        elif self._due(step):
+            self._check(step)
+        elif self._end is not None:
+            self._end.observe(self._tracker, self._now.stage_start)
+        return self._decision
+
+    def _awaits_validation(self) -> bool:
+        if not self._config.advance.validate_now:
+            return False
+        trial = self._now.trial
+        return self._now.exit_met is not None or (trial is not None and not trial.judged)
+
+    def _due(self, step: int) -> bool:
+        now = self._now
+        return step > now.stage_start and (step - now.last_check >= self.interval or step == now.last_check)
+
+    def _build_end(self) -> Condition | None:
+        last = self._now.stage == len(self._config.stages) - 1
+        config = self._config.stop if last else self.stage.exit
+        return build_condition(config) if config else None
+
+    def _check(self, step: int) -> None:
+        """Look at the exit; if it is met, advance, or say what holds it."""
+        now = self._now
+        now.last_check = step
+        if self._end is None:
+            return
+        self._end.observe(self._tracker, now.stage_start)
+        self._warn_of_problems(self._end)
+        if not self._end.met:
+            return
+        reason = "; ".join(str(status) for status in self._end.statuses() if status.met)
+        if now.stage == len(self._config.stages) - 1:
+            now.stop = reason
+            self._say(stop=reason)
+        elif now.trial is not None:
+            self._hold("probation" if now.trial.judged else "trial")
+        elif step < now.cooldown_until:
+            self._hold("cooldown")
+        elif self._config.advance.validate_now and self._validation.step != step:
+            now.exit_met = reason
+            self._say(validate=True)
+        else:
+            self._advance(step, reason)
+
+    def _advance(self, step: int, reason: str) -> None:
+        now = self._now
+        score = self._validation.on(self.stage.mix)
+        least = self._config.advance.min_performance
+        if least is not None and (score is None or score < least):
+            self._hold("not_validated" if score is None else "min_performance")
+            return
+        following = self._config.stages[now.stage + 1]
+        before = self._validation.on(following.mix) if self._rollback.baseline == "new_mix" else score
+        scores = self._validation.scores
+        mastered = {
+            bucket: scores[bucket] for bucket, share in self.stage.mix.items() if share > 0 and bucket in scores
+        }
+        trial = _Trial(step, now.stage, before, mastered)
+        self._switch(step, now.stage + 1, "advance", reason, before)
+        now.trial = trial
+        if self._config.advance.validate_now or not self._judgeable(trial):
+            self._judge(step, trial)
+
+    def _judgeable(self, trial: _Trial) -> bool:
+        return self._config.rollback is not None and trial.before is not None
+
+    def _judge(self, step: int, trial: _Trial) -> bool:
+        """Judge an advance by the latest scores; true if it was taken back."""
+        if not trial.judged and self._judge_drop(step, trial):
+            return True
+        if trial.judged and step > trial.step and self._judge_mastered(step, trial):
+            return True
+        probation = self._config.probation
+        if trial.judged and (probation is None or not trial.mastered or trial.watched >= probation.evals):
+            self._now.trial = None
+        return False
+
+    def _judge_drop(self, step: int, trial: _Trial) -> bool:
+        """Compare the score on the mix after the advance with the one remembered from before."""
+        after = self._validation.on(self.stage.mix)
+        if not self._judgeable(trial):
+            trial.judged = True
+        elif after is None and self._config.advance.validate_now and not trial.asked_again:
+            trial.asked_again = True
+            self._say(validate=True)
+        elif after is None or trial.before is None:
+            missing = ", ".join(self._validation.missing(self.stage.mix))
+            self._warn(
+                f"the advance to {self.stage.name!r} stands unjudged: validation has no score for bucket {missing}"
+            )
+            trial.judged = True
+        else:
+            trial.judged = True
+            drop = after - trial.before
+            if drop < self._rollback.threshold:
+                reason = f"score {trial.before:.4g} -> {after:.4g}: {drop:+.4g} is below {self._rollback.threshold:g}"
+                self._take_back(step, trial, reason, trial.before, after)
+                return True
+            self._now.transitions[-1] = replace(self._now.transitions[-1], after=after)
+        return False
+
+    def _judge_mastered(self, step: int, trial: _Trial) -> bool:
+        """Probation: look for a bucket of the stage before that fell."""
+        probation = self._config.probation
+        if probation is None or not trial.mastered or step == trial.watched_step:
+            return False
+        trial.watched, trial.watched_step = trial.watched + 1, step
+        threshold = self._rollback.threshold if probation.threshold is None else probation.threshold
+        for bucket, before in trial.mastered.items():
+            after = self._validation.scores.get(bucket, before)
+            if after - before >= threshold:
+                continue
+            reason = (
+                f"probation: bucket {bucket} {before:.4g} -> {after:.4g}: {after - before:+.4g} is below {threshold:g}"
+            )
+            if probation.action == "rollback":
+                self._take_back(step, trial, reason, before, after)
+                return True
+            self._now.replay[bucket] = self._now.replay.get(bucket, 0.0) + probation.replay_step
+            self._warn(f"step {step}: {reason}; its replay share rises by {probation.replay_step:g}")
+        return False
+
+    def _take_back(self, step: int, trial: _Trial, reason: str, before: float, after: float) -> None:
+        self._now.failures[self._now.stage] += 1
+        self._now.cooldown_until = step + self._rollback.cooldown
+        self._switch(step, trial.source, "rollback", reason, before, after)
+        if self._rollback.restore == "weights" and step > trial.step:
+            self._say(restore_step=trial.step)
+
+    def _switch(
+        self, step: int, target: int, kind: Kind, reason: str, before: float | None, after: float | None = None
+    ) -> None:
+        now = self._now
+        transition = Transition(step, kind, self.stage.name, self._config.stages[target].name, reason, before, after)
+        now.transitions.append(transition)
+        self._say(transitions=(*self._decision.transitions, transition))
+        logger.info("step %d: %s from %s to %s: %s", step, kind, transition.source, transition.target, reason)
+        now.stage, now.stage_start, now.last_check, now.trial = target, step, step, None
+        now.replay.clear()
+        self._end = self._build_end()
+
+    def _warn_of_problems(self, condition: Condition) -> None:
+        for metric, problem in condition.problems(self._tracker):
+            if metric.startswith("val/") and self._validation.step < 0:
+                continue  # nothing was validated yet, so nothing is wrong yet
+            known = self._tracker.names()
+            detail = unknown_name("metric", metric, known) if metric not in known else f"{metric} {problem}"
+            self._warn(f"stage {self.stage.name!r} tests a metric that cannot end it: {detail}")
+
+    def _warn(self, message: str) -> None:
+        if message not in self._now.warned:
+            self._now.warned.append(message)
+            self._say(warnings=(*self._decision.warnings, message))
+            logger.warning("%s", message)
+
+    def _hold(self, reason: str) -> None:
+        self._now.holds[reason] = self._now.holds.get(reason, 0) + 1
+        self._say(hold=reason)
+
+    def _say(self, **changes: Any) -> None:
+        self._decision = replace(self._decision, **changes)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the run stands, the latest validation, and the history of the present conditions."""
+        end = self._end.state_dict() if self._end else None
+        return asdict(self._now) | {"end": end, "validation": self._validation.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue where the saved manager stood."""
+        state = dict(state)
+        end, validation = state.pop("end"), state.pop("validation")
+        trial = None if state["trial"] is None else _Trial(**state["trial"])
+        transitions = [Transition(**transition) for transition in state["transitions"]]
+        self._now = _Stand(**state | {"trial": trial, "transitions": transitions})
+        self._validation.load_state_dict(validation)
+        self._end = self._build_end()
+        if self._end is not None and end is not None:
+            self._end.load_state_dict(end)
+
+    def metrics(self) -> dict[str, float]:
+        """Stage, interval, counts of transitions and holds, forgetting."""
+        kinds = [transition.kind for transition in self._now.transitions]
+        return {
+            "stage": float(self._now.stage),
+            "interval": float(self.interval),
+            "advances": float(kinds.count("advance")),
+            "rollbacks": float(kinds.count("rollback")),
+            **{f"hold/{reason}": float(count) for reason, count in self._now.holds.items()},
+            **self._validation.metrics(),
+        }

@@ -1,0 +1,39 @@
+"""Pseudo-random permutations computed on the fly: which item stands at a position, without an array of all items."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from curriculum_verl.curriculum.randomness import mix64
+
+ROUNDS = 6
+
+
+def permute(positions: NDArray[np.int64], sizes: NDArray[np.int64], keys: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """Where each position lands in the permutation of range(size) that its key names; all three are element-wise.
+
+    A Feistel network on pairs (left, right) with left < ceil(sqrt(size)): the pairs are fewer than size + sqrt(size),
+    so that only a few results fall outside the range. Those are sent through again until they fall inside, which
+    keeps the whole a bijection (cycle walking; Black and Rogaway 2002).
+    """
+    size = sizes.astype(np.uint64)
+    height = np.ceil(np.sqrt(sizes)).astype(np.uint64)
+    width = (size + height - np.uint64(1)) // height
+    out = _rounds(positions.astype(np.uint64), height, width, keys)
+    outside = np.flatnonzero(out >= size)
+    while outside.size:
+        out[outside] = _rounds(out[outside], height[outside], width[outside], keys[outside])
+        outside = outside[out[outside] >= size[outside]]
+    return out.astype(np.int64)
+
+
+def _rounds(
+    items: NDArray[np.uint64], height: NDArray[np.uint64], width: NDArray[np.uint64], keys: NDArray[np.uint64]
+) -> NDArray[np.uint64]:
+    left, right = np.divmod(items, width)
+    for number in range(ROUNDS):
+        key = mix64(keys + np.uint64(number))
+        if number % 2 == 0:
+            left = (left + mix64(key ^ right)) % height
+        else:
+            right = (right + mix64(key ^ left)) % width
+    return left * width + right

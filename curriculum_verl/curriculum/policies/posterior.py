@@ -1,0 +1,163 @@
+"""Policy `posterior`: Thompson sampling on pass rates, per bucket for the shares and per prompt inside a bucket."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from curriculum_verl.curriculum.mixing import Shares
+from curriculum_verl.curriculum.policies.base import Prompts, SharePolicy, mean_by_bucket
+from curriculum_verl.curriculum.pools import Pools
+from curriculum_verl.curriculum.randomness import RandomStream
+from curriculum_verl.curriculum.rewards import GroupRewards
+from curriculum_verl.schema import Count, OpenShare, Positive, Share
+
+_RECORD = np.dtype([("wins", np.float16), ("losses", np.float16), ("step", np.uint32)])
+_GROUP_EVIDENCE = 4.0  # responses to one prompt are not independent: a group counts as four trials of its bucket
+_BUCKET_MEMORY = 6.0  # discounting never leaves a bucket less evidence than this
+_LEAST_EVIDENCE = 0.1  # what years of forgetting leave of either side: a Beta needs both above 0
+_OFFLINE_EVIDENCE = 4.0  # what a bucket's offline mean pass rate is worth
+_THOMPSON_DRAWS = 256
+_PROMPT_EVIDENCE_LIMIT = 1024.0  # float16 counts this high to the half
+
+
+class Posterior(SharePolicy):
+    """Prefers prompts whose pass rate is near `target`, by Beta posteriors that forget.
+
+    Bucket b has a discounted Beta(a, b): the stage's shares are the chances of each bucket to be the most useful one
+    under a Thompson draw, usefulness of a pass rate p being p^target (1 - p)^(1 - target), which peaks at the target.
+    A share `stretch` moves one bucket harder than that choice, a share `floor` follows the stage's mix.
+
+    Inside a bucket `candidates` times as many prompts as needed are taken from the walk, and the most useful by a
+    Thompson draw are kept; a share `floor` is kept blindly. A prompt's posterior is its own evidence, halved every
+    `half_life` steps, on top of `strength` pseudo-responses at the rate that its bucket suggests: the bucket's
+    present rate, moved on the logit scale by as much as the prompt's offline pass rate stood off the bucket's. So
+    prompts seen rarely or never borrow from their bucket, and all of them move when the bucket is learned.
+
+    Beta posteriors per prompt: MoPPS (Qu et al. 2025); the pooling by bucket, the walk and the stretch are ours.
+    """
+
+    def __init__(
+        self,
+        pools: Pools,
+        *,
+        target: OpenShare = 0.5,
+        half_life: Positive = 200.0,
+        strength: Positive = 8.0,
+        bucket_decay: Share = 0.8,
+        candidates: Count = 4,
+        floor: Share = 0.1,
+        stretch: Share = 0.5,
+    ):
+        super().__init__(pools)
+        self._target, self._half_life, self._strength = target, half_life, strength
+        self._bucket_decay, self._candidates, self._floor, self._stretch = bucket_decay, candidates, floor, stretch
+        self._random = RandomStream(pools.seed, "posterior")
+        self._records = np.zeros(len(pools.index), dtype=_RECORD)
+        self._offline = _offline_means(pools)
+        self._wins = 1.0 + _OFFLINE_EVIDENCE * self._offline
+        self._losses = 1.0 + _OFFLINE_EVIDENCE * (1.0 - self._offline)
+        self._step = 0
+
+    def shares(self, n: int) -> Shares:
+        """How often each bucket is the most useful one, stretched and mixed with the floor."""
+        members = np.flatnonzero(self._mix > 0)
+        wins, losses = np.maximum(_LEAST_EVIDENCE, (self._wins[members], self._losses[members]))
+        rates = self._random.next().beta(wins, losses, (_THOMPSON_DRAWS, len(members)))
+        best = np.bincount(self._usefulness(rates).argmax(axis=1), minlength=len(members)) / _THOMPSON_DRAWS
+        harder = np.concatenate([[0.0], best[:-1]])
+        harder[-1] += best[-1]
+        shares = self._floor * self._mix
+        shares[members] += (1 - self._floor) * ((1 - self._stretch) * best + self._stretch * harder)
+        return shares
+
+    def _usefulness(self, rates: NDArray[np.float64]) -> NDArray[np.float64]:
+        rates = np.clip(rates, 1e-12, 1 - 1e-12)
+        return self._target * np.log(rates) + (1 - self._target) * np.log1p(-rates)
+
+    def pick(self, counts: NDArray[np.int64]) -> Prompts:
+        """Of several candidates for every slot, the most useful by a Thompson draw."""
+        # Never more candidates than the bucket holds, or a prompt could come twice into one batch.
+        offered = np.maximum(counts, np.minimum(counts * self._candidates, self.pools.index.sizes))
+        prompts = self.pools.take(offered)
+        buckets = np.repeat(np.arange(len(counts)), offered)
+        random = self._random.next()
+        score = self._usefulness(random.beta(*self._beta(prompts, buckets)))
+        blind = random.random(len(prompts)) * offered[buckets] < self._floor * counts[buckets]
+        order = np.lexsort((np.where(blind, -np.inf, -score), buckets))
+        rank = np.arange(len(order)) - np.repeat(np.cumsum(offered) - offered, offered)
+        kept: Prompts = prompts[order[rank < counts[buckets]]]
+        return kept
+
+    def _beta(self, prompts: Prompts, buckets: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        wins, losses = self._evidence(prompts)
+        rate = (self._wins / (self._wins + self._losses))[buckets]
+        if self.pools.index.pass_rate is not None:
+            offline = self.pools.index.pass_rate[prompts].astype(np.float64)
+            moved = _logit(rate) + np.nan_to_num(_logit(offline) - _logit(self._offline[buckets]))
+            rate = 1.0 / (1.0 + np.exp(-moved))
+        rate = np.clip(rate, 0.01, 0.99)
+        return wins + self._strength * rate, losses + self._strength * (1.0 - rate)
+
+    def _evidence(self, prompts: Prompts) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        records = self._records[prompts]
+        keep = np.exp2((records["step"].astype(np.float64) - self._step) / self._half_life)
+        return records["wins"] * keep, records["losses"] * keep
+
+    def observe(self, prompts: Prompts, rewards: GroupRewards) -> None:
+        """Forget a little, then add this step's responses to their prompts and buckets."""
+        self._step += 1
+        total = self._wins + self._losses
+        keep = np.maximum(total * self._bucket_decay, np.minimum(total, _BUCKET_MEMORY)) / total
+        rate, seen = mean_by_bucket(rewards.wins / rewards.trials, self.pools.index.bucket_of(prompts), len(total))
+        self._wins = self._wins * keep + _GROUP_EVIDENCE * seen * rate
+        self._losses = self._losses * keep + _GROUP_EVIDENCE * seen * (1.0 - rate)
+
+        prompts, groups = np.unique(prompts, return_inverse=True)
+        wins, losses = self._evidence(prompts)
+        wins += np.bincount(groups, weights=rewards.wins)
+        losses += np.bincount(groups, weights=rewards.trials - rewards.wins)
+        shrink = np.minimum(1.0, _PROMPT_EVIDENCE_LIMIT / (wins + losses))
+        records = np.empty(len(prompts), dtype=_RECORD)
+        records["wins"], records["losses"], records["step"] = wins * shrink, losses * shrink, self._step
+        self._records[prompts] = records
+
+    def state_dict(self) -> dict[str, Any]:
+        """Posteriors of buckets and prompts, the clock and the random stream."""
+        return super().state_dict() | {
+            "wins": self._wins.tolist(),
+            "losses": self._losses.tolist(),
+            "step": self._step,
+            "random": self._random.state_dict(),
+            "records": self._records.copy(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue where the saved policy stood."""
+        super().load_state_dict(state)
+        self._wins, self._losses = np.array(state["wins"]), np.array(state["losses"])
+        self._step = int(state["step"])
+        self._random.load_state_dict(state["random"])
+        self._records = np.array(state["records"], dtype=_RECORD)
+
+    def metrics(self) -> dict[str, float]:
+        """The posterior mean pass rate of every bucket."""
+        rates = self._wins / (self._wins + self._losses)
+        return {f"rate/{name}": rate for name, rate in self.pools.index.by_name(rates).items()}
+
+
+def _logit(rates: NDArray[np.float64]) -> NDArray[np.float64]:
+    rates = np.clip(rates, 0.01, 0.99)  # offline rates of 0 and 1 come from a handful of responses
+    return np.log(rates) - np.log1p(-rates)
+
+
+def _offline_means(pools: Pools) -> NDArray[np.float64]:
+    index = pools.index
+    means = np.full(len(index.names), 0.5)
+    if index.pass_rate is not None:
+        for bucket in range(len(means)):
+            rates = index.pass_rate[index.offsets[bucket] : index.offsets[bucket + 1]]
+            known = rates[~np.isnan(rates)]
+            if known.size:
+                means[bucket] = known.mean(dtype=np.float64)
+    return means

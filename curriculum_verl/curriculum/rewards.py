@@ -1,0 +1,71 @@
+"""What came back for a batch: the scores of each prompt's responses, summed up once for policies and trackers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from curriculum_verl.errors import InputError
+
+Scores = NDArray[np.floating] | Sequence[Sequence[float]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GroupRewards:
+    """One entry per prompt group; scores that are not finite are left out of everything and counted in `invalid`."""
+
+    trials: NDArray[np.int64]
+    wins: NDArray[np.int64]
+    mean: NDArray[np.float64]
+    advantage: NDArray[np.float64]  # mean |score - mean| / std: what GRPO's normalised advantage makes of the group
+    informative: NDArray[np.bool_]  # the scores differ, so the group carries a learning signal
+    invalid: int
+
+    def __len__(self) -> int:
+        return len(self.trials)
+
+    def select(self, keep: NDArray[np.bool_]) -> "GroupRewards":
+        """The groups where `keep` is true."""
+        return GroupRewards(
+            self.trials[keep],
+            self.wins[keep],
+            self.mean[keep],
+            self.advantage[keep],
+            self.informative[keep],
+            self.invalid,
+        )
+
+
+def summarise(scores: Scores, pass_threshold: float) -> GroupRewards:
+    """Sum up a batch: a (groups, responses) array, or one sequence of scores per group."""
+    flat, group, count = _flatten(scores)
+    valid = np.isfinite(flat)
+    invalid = int(len(flat) - valid.sum())
+    if invalid:
+        flat, group = flat[valid], group[valid]
+
+    def total(values: NDArray[np.floating]) -> NDArray[np.float64]:
+        return np.bincount(group, weights=values, minlength=count).astype(np.float64, copy=False)
+
+    trials = np.bincount(group, minlength=count)
+    at_least_one = np.maximum(trials, 1)
+    mean = total(flat) / at_least_one
+    deviation = flat - mean[group]
+    std = np.sqrt(total(deviation * deviation) / at_least_one)
+    # Rounding leaves equal scores such as 0.1 a deviation of about 1e-17: relative to the scores that is no signal.
+    informative = std > 1e-9 * np.maximum(1.0, np.abs(mean))
+    advantage = np.divide(total(np.abs(deviation)) / at_least_one, std, out=np.zeros(count), where=informative)
+    wins = total((flat >= pass_threshold).astype(np.float64)).astype(np.int64)
+    return GroupRewards(trials, wins, mean, advantage, informative, invalid)
+
+
+def _flatten(scores: Scores) -> tuple[NDArray[np.float64], NDArray[np.int64], int]:
+    if isinstance(scores, np.ndarray):
+        if scores.ndim != 2:
+            raise InputError(f"scores: got an array of {scores.ndim} dimensions, expected (groups, responses)")
+        groups, responses = scores.shape
+        return scores.astype(np.float64).ravel(), np.repeat(np.arange(groups), responses), groups
+    lengths = [len(group) for group in scores]
+    flat = np.fromiter((score for group in scores for score in group), dtype=np.float64, count=sum(lengths))
+    return flat, np.repeat(np.arange(len(lengths)), lengths), len(lengths)

@@ -1,0 +1,78 @@
+"""Where a curriculum block comes from: a YAML file, a mapping, or a Hydra config; plain dicts and lists come out."""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from curriculum_verl.errors import ConfigError
+
+ROOT = "curriculum"
+
+ConfigSource = str | Path | Mapping[str, Any]
+
+
+def read_block(source: ConfigSource) -> Any:
+    """The curriculum block of a source, which may be the block itself or hold it under the key `curriculum`."""
+    data = read_yaml(source) if isinstance(source, str | Path) else plain(source, "config")
+    if isinstance(data, Mapping) and ROOT in data:
+        return data[ROOT]
+    if isinstance(data, Mapping) and "stages" in data:
+        return data
+    raise ConfigError([f"{ROOT}: is missing; expected a block `{ROOT}:` with at least `stages:`"], source_name(source))
+
+
+def source_name(source: ConfigSource) -> str:
+    """What messages call the source."""
+    return str(source) if isinstance(source, str | Path) else f"{ROOT} config"
+
+
+def plain(node: Any, path: str) -> Any:
+    """Plain dicts and lists from anything that behaves like them; OmegaConf resolves its interpolations on the way."""
+    try:
+        if isinstance(node, Mapping) or (hasattr(node, "keys") and hasattr(node, "__getitem__")):
+            return {str(key): plain(node[key], f"{path}.{key}") for key in node}
+        if isinstance(node, Sequence) and not isinstance(node, str | bytes):
+            return [plain(item, f"{path}[{position}]") for position, item in enumerate(node)]
+    except ConfigError:
+        raise
+    except (
+        Exception
+    ) as error:  # OmegaConf's errors (a missing ???, an unresolved ${...}) cannot be named without importing it
+        raise ConfigError([f"{path}: cannot be resolved: {error}"]) from error
+    return node
+
+
+def read_yaml(path: str | Path) -> Any:
+    """The content of a YAML file; every way in which it cannot be read is a ConfigError."""
+    try:
+        with Path(path).open(encoding="utf-8-sig") as file:
+            return yaml.load(file, _Loader)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f"line {mark.line + 1}: " if mark else ""
+        raise ConfigError([f"{line}not valid YAML: {getattr(error, 'problem', None) or error}"], str(path)) from error
+    except (OSError, UnicodeDecodeError, RecursionError) as error:
+        raise ConfigError([f"cannot be read: {error}"], str(path)) from error
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML as people mean it: 1e-3 is a number, and a key that stands twice is a mistake."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key_node, _ in node.value:
+            if isinstance(key_node, yaml.ScalarNode) and key_node.value in seen and key_node.value != "<<":
+                message = f"the key {key_node.value!r} stands twice"
+                raise yaml.constructor.ConstructorError(None, None, message, key_node.start_mark)
+            seen.add(str(key_node.value))
+        return super().construct_mapping(node, deep)
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"[-+]?(?:\d[\d_]*\.?[\d_]*|\.\d[\d_]*)[eE][-+]?\d+$"),
+    list("-+0123456789."),
+)
