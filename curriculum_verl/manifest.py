@@ -24,6 +24,11 @@ class Manifest(msgspec.Struct, frozen=True):
     buckets: list[Bucket]
     ids_hash: str
 
+    @property
+    def names(self) -> list[str]:
+        """Bucket names, easiest first."""
+        return [bucket.name for bucket in self.buckets]
+
     def index(self) -> PromptIndex:
         """The prompts as the engine counts them: bucket after bucket, easiest first."""
         return PromptIndex.build({bucket.name: bucket.prompts for bucket in self.buckets}, data_hash=self.ids_hash)
@@ -43,8 +48,12 @@ def read_manifest(path: str | Path) -> Manifest:
         raise InputError(
             f"{path}: got manifest version {manifest.version}, expected {VERSION}; run the preprocessing step again"
         )
-    names = [bucket.name for bucket in manifest.buckets]
-    twice = sorted({name for name in names if names.count(name) > 1})
+    twice = sorted({name for name in manifest.names if manifest.names.count(name) > 1})
     if twice:
         raise InputError(f"{path}: bucket {', '.join(twice)} stands twice, expected every name once")
     return manifest
+
+
+def find_manifest(path: str | None) -> Manifest | None:
+    """The manifest that a recipe names, if there is one yet."""
+    return read_manifest(path) if path is not None and Path(path).is_file() else None

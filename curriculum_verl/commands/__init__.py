@@ -1,0 +1,1 @@
+"""The commands of `curriculum-verl`: a parser and a main each; heavy imports come after parsing."""

@@ -1,0 +1,83 @@
+"""What a simulation showed, as text: the timeline of stages, what every bucket took, recipes side by side."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from curriculum_verl.curriculum import CurriculumConfig
+from curriculum_verl.simulation.run import Settings, Trace
+
+TARGETS = (0.5, 0.7, 0.9)
+
+Row = list[object]
+
+
+def table(rows: Sequence[Row]) -> str:
+    """Rows as aligned columns, the first row being the heads; columns of numbers to the right."""
+    cells = [[f"{cell:.3f}" if isinstance(cell, float) else str(cell) for cell in row] for row in rows]
+    columns = range(len(rows[0]))
+    widths = [max(len(row[i]) for row in cells) for i in columns]
+    right = [all(row[i][:1].isdigit() or row[i] == "-" for row in cells[1:]) for i in columns]
+    lines = [
+        "  ".join(row[i].rjust(widths[i]) if right[i] else row[i].ljust(widths[i]) for i in columns).rstrip()
+        for row in cells
+    ]
+    return "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:]])
+
+
+def report(trace: Trace, config: CurriculumConfig, run: Settings) -> str:
+    """The whole text for one recipe."""
+    batch = f"{run.batch} prompts x {run.responses} responses"
+    head = f"{len(trace.stages)} steps of {batch}, {trace.validations} validations"
+    notes = [f"warning: {warning}" for warning in trace.warnings]
+    notes += [f"forgetting: bucket {bucket} at step {step}" for step, bucket in trace.alarms]
+    parts = [head, timeline(trace, config.stages[0].name), by_bucket(trace), "\n".join(notes)]
+    return "\n\n".join(part for part in parts if part)
+
+
+def timeline(trace: Trace, first_stage: str) -> str:
+    """One line for every stretch of steps in one stage, with the reason that ended it."""
+    segments = [(t.source, t.step, f"{t.kind}: {t.reason}") for t in trace.transitions]
+    last = trace.transitions[-1].target if trace.transitions else first_stage
+    segments.append((last, len(trace.stages), f"stop: {trace.stop}" if trace.stop else "the simulation ended"))
+    rows: list[Row] = [["stage", "steps", "prompts", "tokens", "train success", "ended by"]]
+    first = 0
+    for name, end, reason in segments:
+        span = slice(first, end)
+        steps = f"{first + 1}-{end}" if end > first else "-"
+        success = f"{trace.success[span].mean():.3f}" if end > first else "-"
+        rows.append([name, steps, trace.prompts[span].sum(), f"{trace.tokens[span].sum():,.0f}", success, reason])
+        first = end
+    return table(rows)
+
+
+def by_bucket(trace: Trace) -> str:
+    """What every bucket took, and its pass rate before and after."""
+    rows: list[Row] = [["bucket", "prompts", "share", "tokens", "pass rate before", "after"]]
+    prompts, tokens = trace.prompts.sum(axis=0), trace.tokens.sum(axis=0)
+    for b, name in enumerate(trace.buckets):
+        before, after = float(trace.pass_rates[0, b]), float(trace.pass_rates[-1, b])
+        rows.append([name, prompts[b], float(prompts[b] / prompts.sum()), f"{tokens[b]:,.0f}", before, after])
+    return table(rows)
+
+
+def comparison(traces: Mapping[str, Trace]) -> str:
+    """Recipes side by side: transitions, tokens, pass rates at the end, tokens to reach a mean pass rate."""
+    runs = list(traces.values())
+    rows: list[Row] = [["", *traces], ["steps", *(len(run.stages) for run in runs)]]
+    rows.append(["transitions", *(" ".join(f"{t.kind}@{t.step}" for t in run.transitions) or "-" for run in runs)])
+    rows.append(["tokens", *(f"{run.tokens.sum():,.0f}" for run in runs)])
+    for b, bucket in enumerate(runs[0].buckets):
+        rows.append([f"pass rate of {bucket}", *(float(run.pass_rates[-1, b]) for run in runs)])
+        rows.append([f"tokens on {bucket}", *(f"{run.tokens[:, b].sum():,.0f}" for run in runs)])
+    rows.append(["mean pass rate", *(float(run.pass_rates[-1].mean()) for run in runs)])
+    for target in TARGETS:
+        reached = [tokens_to(run, target) for run in runs]
+        rows.append([f"tokens to a mean of {target}", *("not reached" if r is None else f"{r:,.0f}" for r in reached)])
+    return table(rows)
+
+
+def tokens_to(trace: Trace, target: float) -> float | None:
+    """Tokens spent until the mean pass rate over buckets first reached a target; None if it never did."""
+    reached = np.flatnonzero(trace.pass_rates.mean(axis=1) >= target)
+    return float(trace.tokens[: reached[0]].sum()) if reached.size else None

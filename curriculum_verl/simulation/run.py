@@ -1,0 +1,98 @@
+"""Playing a curriculum: the engine draws, a world answers, and everything that happened is written down."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import trange
+
+from curriculum_verl.curriculum import Curriculum, CurriculumConfig, Decision, Rate, Transition
+from curriculum_verl.simulation.worlds import World
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The run that is simulated."""
+
+    steps: int = 300
+    batch: int = 64
+    responses: int = 8
+    validate_every: int = 10
+    validation_trials: int = 200
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trace:
+    """What happened; arrays have a row per step and a column per bucket."""
+
+    buckets: tuple[str, ...]
+    stages: NDArray[np.int64]
+    prompts: NDArray[np.int64]
+    tokens: NDArray[np.float64]
+    success: NDArray[np.float64]  # of the training batch, by step
+    pass_rates: NDArray[np.float64]  # true rates before the first step and after every one: one row more
+    transitions: tuple[Transition, ...]
+    validations: int
+    warnings: tuple[str, ...]
+    alarms: tuple[tuple[int, str], ...]
+    stop: str | None
+
+
+def simulate(config: CurriculumConfig, world: World, settings: Settings, label: str = "simulate") -> Trace:
+    """Play the curriculum until the steps are over or it asks to stop.
+
+    Like the trainer: a step is observed, then validated if that is due or asked for, and a checkpoint stands at every
+    transition, to which a rollback of weights returns.
+    """
+    curriculum = Curriculum(config, world.index)
+    random = np.random.default_rng(settings.seed)
+    stages, prompts, tokens, success, rates = [], [], [], [], [world.pass_rates()]
+    decisions: list[Decision] = []
+    validations = 0
+    checkpoints: dict[int, NDArray[np.float64]] = {}
+    for step in trange(1, settings.steps + 1, desc=label, unit=" steps", disable=None):
+        draw = curriculum.draw(settings.batch)
+        scores = world.respond(draw.prompts, settings.responses, random)
+        world.learn(draw.prompts, scores)
+        counts = np.bincount(draw.buckets, minlength=len(world.index.names))
+        stages.append(draw.stage)
+        prompts.append(counts)
+        tokens.append(counts * settings.responses * world.tokens)
+        success.append(float((scores >= config.pass_threshold).mean()))
+        rates.append(world.pass_rates())
+        decision = curriculum.observe(step, draw.prompts, scores)
+        decisions.append(decision)
+        if decision.validate or step % settings.validate_every == 0:
+            decision = curriculum.evaluate(step, _validate(rates[-1], world.index.names, settings, random))
+            decisions.append(decision)
+            validations += 1
+        if decision.restore_step is not None:
+            world.restore(checkpoints[decision.restore_step])
+        if any(transition.step == step for transition in curriculum.transitions):
+            checkpoints[step] = world.weights()
+        if decision.stop:
+            break
+    return Trace(
+        world.index.names,
+        np.array(stages),
+        np.array(prompts),
+        np.array(tokens),
+        np.array(success),
+        np.array(rates),
+        curriculum.transitions,
+        validations,
+        tuple(warning for decision in decisions for warning in decision.warnings),
+        tuple((decision.step, bucket) for decision in decisions for bucket in decision.alarms),
+        decisions[-1].stop,
+    )
+
+
+def _validate(
+    rates: NDArray[np.float64], names: tuple[str, ...], settings: Settings, random: np.random.Generator
+) -> dict[str, Rate]:
+    passed = random.binomial(settings.validation_trials, rates)
+    return {
+        name: Rate(count / settings.validation_trials, settings.validation_trials)
+        for name, count in zip(names, passed.tolist(), strict=True)
+    }
