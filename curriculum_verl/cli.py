@@ -4,6 +4,7 @@ import argparse
 import importlib
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from curriculum_verl import __version__
 from curriculum_verl.errors import CurriculumError, unknown_name
@@ -42,6 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     if args.command not in COMMANDS:
         parser.error(unknown_name("command", args.command, COMMANDS))
+    sys.path.append(str(Path.cwd()))  # a recipe may name a policy or metric in the folder where the user stands
     command = importlib.import_module(f"curriculum_verl.commands.{args.command}")
     try:
         return int(command.main(args.arguments))

@@ -1,0 +1,359 @@
+"""The public face: the invariants of exact resume, one truth per prompt, and idempotence, on random histories."""
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from curriculum_verl.curriculum import Curriculum, Decision, PromptIndex, Rate
+from curriculum_verl.errors import InputError, StateError
+
+POLICIES: dict[str, dict[str, Any]] = {
+    "uniform": {},
+    "mixture": {},
+    "bandit": {"explore": 0.2},
+    "posterior": {},
+    "gaussian": {"steps": 20},
+    "target_difficulty": {},
+}
+SIZES = {"easy": 40, "medium": 90, "hard": 70}
+
+
+def make_index(**changes: Any) -> PromptIndex:
+    rows = sum(SIZES.values())
+    given = {"difficulty": np.linspace(0, 1, rows), "pass_rate": np.linspace(1, 0, rows), "data_hash": "h1"}
+    return PromptIndex.build(SIZES, **(given | changes))
+
+
+def make_block(policy: str = "mixture", **changes: Any) -> dict[str, Any]:
+    block = {
+        "seed": 7,
+        "policy": {"name": policy, **POLICIES[policy]},
+        "stages": [
+            {
+                "name": "one",
+                "mix": {"easy": 1.0},
+                "exit": {
+                    "any": [
+                        {"metric": "train/success_rate", "window": 3, "above": 0.6},
+                        {"metric": "stage/steps", "at_least": 9},
+                    ]
+                },
+            },
+            {
+                "name": "two",
+                "mix": {"easy": 0.4, "medium": 0.6},
+                "rewards": {"final": 1.0, "coherence": 0.1},
+                "exit": {
+                    "any": [
+                        {"metric": "joint", "plateau": {"evals": 3, "slope_below": 0.01, "patience": 2}},
+                        {"metric": "val/medium/score", "confident_above": 0.5},
+                        {"metric": "reward/coherence", "patience": 4},
+                    ]
+                },
+            },
+            {
+                "name": "three",
+                "mix": {"easy": 0.2, "medium": 0.3, "hard": 0.5},
+                "rewards": {"final": 1.0, "coherence": 0.1, "curiosity": 0.05},
+            },
+        ],
+        "derived": {"joint": "train/success_rate * reward/coherence"},
+        "advance": {"check_every": 2, "min_performance": 0.2, "validate_now": True},
+        "rollback": {"threshold": -0.2, "cooldown": 3, "restore": "weights"},
+        "probation": {"evals": 2, "threshold": -0.1, "action": "replay"},
+        "replay_floor": 0.15,
+        "admission": {"retry_after": 4, "min_chance": 0.1},
+        "stop": {"metric": "val/score", "patience": {"evals": 5}},
+    }
+    return block | changes
+
+
+def make(policy: str = "mixture", index: PromptIndex | None = None, **changes: Any) -> Curriculum:
+    return Curriculum.from_config(make_block(policy, **changes), index or make_index())
+
+
+def play(curriculum: Curriculum, first: int, last: int, history: int, log: list[Any] | None = None) -> list[Any]:
+    """Steps of a made-up run: what comes back depends on the prompts, the step and the number of the history."""
+    log = [] if log is None else log
+    for step in range(first, last + 1):
+        draw = curriculum.draw(8)
+        random = np.random.default_rng([history, step])
+        chance = np.clip(0.9 - draw.prompts / 150 + 0.01 * step + random.normal(0, 0.2), 0, 1)
+        scores = (random.random((8, 4)) < chance[:, None]).astype(float)
+        scores[random.random((8, 4)) < 0.05] = np.nan
+        measured = {"reward/coherence": float(random.random()), "kl": float("inf") if step % 5 == 0 else 0.1}
+        decision = curriculum.observe(step, draw.prompts, scores, metrics=measured)
+        log.append((step, draw.prompts.tolist(), draw.stage, draw.rewards, decision))
+        for _ in range(3):
+            if not decision.validate and step % 4:
+                break
+            level = np.clip(random.normal([0.8, 0.5, 0.2], 0.25), 0, 1).round(3)
+            scores_by_bucket = dict(zip(SIZES, (Rate(float(v), 40) for v in level), strict=True))
+            decision = curriculum.evaluate(step, scores_by_bucket)
+            log.append((step, decision, curriculum.reward_weights()))
+            if not decision.validate:
+                break
+    return log
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+@settings(max_examples=6, deadline=None)
+@given(history=st.integers(0, 10**6), steps=st.integers(2, 40), data=st.data())
+def test_a_run_killed_anywhere_and_resumed_is_the_run_that_never_stopped(
+    policy: str, history: int, steps: int, data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    whole = make(policy)
+    expected = play(whole, 1, steps, history)
+    stops = sorted(data.draw(st.sets(st.integers(1, steps - 1), min_size=1, max_size=3)))
+    path = tmp_path_factory.mktemp("run") / "curriculum.json"
+    log: list[Any] = []
+    for first, last in itertools.pairwise([0, *stops, steps]):
+        part = make(policy)
+        if path.exists():
+            part.load(path)
+        play(part, first + 1, last, history, log)
+        part.save(path)
+    assert log == expected
+    assert part.transitions == whole.transitions
+    assert part.metrics() == whole.metrics()
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_resume_at_every_step_of_one_history_goes_through_advance_and_rollback(policy: str, tmp_path: Path) -> None:
+    whole = make(policy)
+    expected = play(whole, 1, 30, history=3)
+    resumed: list[Any] = []
+    for step in range(1, 31):
+        part = make(policy)
+        if step > 1:
+            part.load(tmp_path / "state.json")
+        play(part, step, step, 3, resumed)
+        part.save(tmp_path / "state.json")
+    assert resumed == expected
+    assert whole.transitions, "the history must contain transitions, or nothing was proven"
+
+
+def test_the_made_up_histories_contain_rollbacks_too() -> None:
+    kinds = {t.kind for history in range(20) for t in _transitions_of(history)}
+    assert kinds == {"advance", "rollback"}
+
+
+def _transitions_of(history: int) -> Any:
+    curriculum = make()
+    play(curriculum, 1, 40, history)
+    return curriculum.transitions
+
+
+def test_an_unused_draw_is_part_of_the_state(tmp_path: Path) -> None:
+    first = make()
+    first.draw(8)
+    first.save(tmp_path / "state.json")
+    second = make()
+    second.load(tmp_path / "state.json")
+    assert first.draw(8).prompts.tolist() == second.draw(8).prompts.tolist()
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_observing_a_step_twice_changes_nothing(policy: str) -> None:
+    curriculum = make(policy)
+    draw = curriculum.draw(8)
+    curriculum.observe(1, draw.prompts, np.ones((8, 4)))
+    before = repr(curriculum.state_dict())
+    assert curriculum.observe(1, draw.prompts, np.zeros((8, 4))) == Decision(1)
+    assert repr(curriculum.state_dict()) == before
+
+
+def test_a_switch_affects_the_very_next_batch_and_prompts_keep_the_weights_they_were_drawn_with() -> None:
+    curriculum = make("mixture", advance={}, rollback=None, probation=None, admission=None, replay_floor=0.0)
+    draws = []
+    for step in range(1, 12):
+        draws.append(curriculum.draw(10))
+        curriculum.observe(step, draws[-1].prompts, np.zeros((10, 2)), metrics={"reward/coherence": 0.0})
+    assert [draw.stage for draw in draws] == [0] * 9 + [1, 1]
+    assert curriculum.transitions[0].step == 9
+    old, new = draws[8], draws[9]
+    assert (old.rewards["coherence"], new.rewards["coherence"]) == (0.0, 0.1)
+    assert np.bincount(old.buckets, minlength=3).tolist() == [10, 0, 0]
+    assert np.bincount(new.buckets, minlength=3).tolist() == [4, 6, 0]
+    assert curriculum.reward_weights(old.stage) == old.rewards, "a prompt in flight is still scored by its own stage"
+
+
+def test_every_component_has_a_weight_in_every_stage() -> None:
+    curriculum = make(components={"brevity": "tests:brevity"})
+    assert curriculum.reward_weights() == {"final": 1.0, "coherence": 0.0, "curiosity": 0.0, "brevity": 0.0}
+
+
+def test_groups_of_an_older_stage_teach_the_policy_but_do_not_count_for_the_stage() -> None:
+    curriculum = make("bandit", advance={}, rollback=None, probation=None)
+    for step in range(1, 10):
+        curriculum.observe(step, curriculum.draw(8).prompts, np.zeros((8, 4)))
+    assert curriculum.stage_number == 1
+    values = curriculum.tracker.history("train/score")[0]
+    mixed = np.tile([0.0, 1.0], (8, 2))
+    curriculum.observe(10, np.arange(8), mixed, stages=np.zeros(8))
+    assert curriculum.tracker.history("train/score")[0] == values, "no prompt of the present stage, no value"
+    assert curriculum.metrics()["policy/value/easy"] > 0
+    curriculum.observe(11, np.arange(8), mixed, stages=[0] * 4 + [1] * 4)
+    assert curriculum.tracker.last("train/score") == 0.5
+
+
+def test_scores_that_are_not_finite_are_counted_and_kept_out() -> None:
+    curriculum = make()
+    draw = curriculum.draw(4)
+    scores = [[1.0, float("nan")], [float("inf"), 0.0], [float("nan"), float("nan")], []]
+    curriculum.observe(1, draw.prompts, scores)
+    assert curriculum.metrics()["invalid_scores"] == 4
+    assert curriculum.tracker.last("train/success_rate") == 0.5
+    assert curriculum.tracker.window("train/success_rate", 1).trials == 2
+
+
+def test_a_step_without_one_usable_score_is_survived() -> None:
+    curriculum = make("posterior")
+    draw = curriculum.draw(4)
+    curriculum.observe(1, draw.prompts, np.full((4, 2), np.nan))
+    assert curriculum.tracker.last("train/score") is None
+    assert len(curriculum.draw(4).prompts) == 4
+
+
+def test_training_metrics_are_tracked_overall_and_by_bucket() -> None:
+    curriculum = make()
+    curriculum.observe(1, [0, 50], [[1.0, 0.0, 0.0, 0.0], [1.0, 1.0, 1.0, 1.0]])
+    last = curriculum.tracker.last
+    assert last("train/success_rate") == pytest.approx(5 / 8)
+    assert last("train/easy/success_rate") == 0.25
+    assert last("train/medium/success_rate") == 1.0
+    assert last("train/informative") == 0.5
+    assert last("train/medium/informative") == 0.0
+    assert last("train/hard/score") is None
+
+
+@pytest.mark.parametrize(
+    ("prompts", "scores", "message"),
+    [
+        ([0, 1], [[1.0]], "as many"),
+        ([200], [[1.0]], "got prompt 200, expected row numbers from 0 to 199"),
+        ([-1], [[1.0]], "got prompt -1"),
+    ],
+)
+def test_feedback_that_does_not_fit_is_refused_before_it_changes_anything(
+    prompts: list[int], scores: list[list[float]], message: str
+) -> None:
+    curriculum = make()
+    before = repr(curriculum.state_dict())
+    with pytest.raises(InputError, match=message):
+        curriculum.observe(1, prompts, scores)
+    assert repr(curriculum.state_dict()) == before
+
+
+def test_a_draw_of_nothing_is_refused() -> None:
+    with pytest.raises(InputError, match="got n=0, expected at least 1"):
+        make().draw(0)
+
+
+def test_another_data_hash_is_refused_and_named() -> None:
+    state = make().state_dict()
+    with pytest.raises(StateError, match=r"data\.hash: saved 'h1', now 'h2'"):
+        make(index=make_index(data_hash="h2")).load_state_dict(state)
+
+
+def test_another_config_is_refused_and_every_difference_named() -> None:
+    state = make().state_dict()
+    block = make_block(replay_floor=0.2)
+    block["stages"][1]["mix"] = {"easy": 0.5, "medium": 0.5}
+    block["stages"][1]["exit"] = {"all": block["stages"][1]["exit"]["any"]}
+    with pytest.raises(StateError) as error:
+        Curriculum.from_config(block, make_index()).load_state_dict(state)
+    text = str(error.value)
+    assert "stages[1].mix.easy: saved 0.4, now 0.5" in text
+    assert "stages[1].exit.all" in text
+    assert "replay_floor: saved 0.15, now 0.2" in text
+
+
+def test_where_the_data_lies_may_change(tmp_path: Path) -> None:
+    state = make(data="a/manifest.json").state_dict()
+    assert make(data="b/manifest.json").load_state_dict(state) == []
+
+
+def test_a_forced_resume_keeps_the_stage_by_name_and_says_what_differed() -> None:
+    saved = make()
+    play(saved, 1, 12, history=3)
+    assert saved.stage.name == "two"
+    block = make_block()
+    block["stages"].insert(0, {"name": "zero", "mix": {"easy": 1.0}, "exit": {"metric": "stage/steps", "at_least": 5}})
+    resumed = Curriculum.from_config(block, make_index())
+    differences = resumed.load_state_dict(saved.state_dict(), force=True)
+    assert any(difference.startswith("stages") for difference in differences)
+    assert resumed.stage.name == "two"
+    assert resumed.step == 12
+    assert resumed.draw(8).prompts.tolist() == saved.draw(8).prompts.tolist(), "same data and policy: the walk goes on"
+
+
+def test_a_forced_resume_with_other_data_starts_the_walk_anew_in_the_saved_stage() -> None:
+    saved = make("posterior")
+    play(saved, 1, 12, history=3)
+    other = PromptIndex.build({"easy": 10, "medium": 10, "hard": 10}, data_hash="h3")
+    resumed = make("posterior", index=other)
+    resumed.load_state_dict(saved.state_dict(), force=True)
+    assert resumed.stage.name == saved.stage.name
+    assert resumed.draw(8).prompts.max() < 30
+    play(resumed, 13, 20, history=4)
+    assert resumed.step == 20
+
+
+def test_a_forced_resume_into_a_vanished_stage_is_refused() -> None:
+    saved = make()
+    play(saved, 1, 12, history=3)
+    block = make_block()
+    block["stages"][1]["name"] = "renamed"
+    with pytest.raises(StateError, match="unknown stage 'two'"):
+        Curriculum.from_config(block, make_index()).load_state_dict(saved.state_dict(), force=True)
+
+
+def test_a_state_dict_is_a_snapshot() -> None:
+    curriculum = make("posterior")
+    state = curriculum.state_dict()
+    frozen = repr(state)
+    play(curriculum, 1, 10, history=1)
+    assert repr(state) == frozen
+
+
+def test_metrics_are_plain_numbers() -> None:
+    for policy in POLICIES:
+        curriculum = make(policy)
+        play(curriculum, 1, 6, history=1)
+        assert all(isinstance(value, int | float) for value in curriculum.metrics().values())
+
+
+def test_shares_of_the_batch_match_the_mix_within_one_prompt_from_the_step_after_the_switch() -> None:
+    curriculum = make("mixture", admission=None, replay_floor=0.0)
+    log = play(curriculum, 1, 40, history=3)
+    for entry in log:
+        if len(entry) != 5:
+            continue
+        _, prompts, stage, _, _ = entry
+        counts = np.bincount(curriculum.index.bucket_of(np.array(prompts)), minlength=3)
+        mix = curriculum.index.by_bucket(curriculum.config.stages[stage].mix)
+        assert (np.abs(counts - 8 * mix) < 1).all()
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_replay_floors_hold_in_the_long_run_for_every_policy(policy: str) -> None:
+    block = make_block(policy, advance={}, rollback=None, probation=None, admission=None, replay_floor=0.3)
+    block["stages"] = [
+        {"name": "one", "mix": {"easy": 1.0}, "exit": {"metric": "stage/steps", "at_least": 1}},
+        {"name": "two", "mix": {"hard": 1.0}},
+    ]
+    curriculum = Curriculum.from_config(block, make_index())
+    curriculum.observe(1, curriculum.draw(8).prompts, np.ones((8, 2)))
+    counts = np.zeros(3)
+    for step in range(2, 52):
+        draw = curriculum.draw(7)
+        counts += np.bincount(draw.buckets, minlength=3)
+        curriculum.observe(step, draw.prompts, np.zeros((7, 2)))
+    assert counts[0] / counts.sum() == pytest.approx(0.3, abs=0.02)
+    assert counts[1] == 0
