@@ -48,7 +48,7 @@ class Test:
     above: float | None = None
     below: float | None = None
     at_least: float | None = None
-    confident_above: float | None = None
+    confident_above: OpenShare | None = None
     confidence: OpenShare = 0.95
     plateau: Plateau | None = None
     patience: Patience | None = None

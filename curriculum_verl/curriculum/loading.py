@@ -108,12 +108,8 @@ class _BlockReader(Reader):
                 "got no weight other than 0, so there is nothing to learn from; expected at least one",
             )
         for test in tests_of(stage.exit):
-            if test.above is not None and test.above >= 1 and test.metric.endswith("success_rate"):
-                self.problem(
-                    f"{path}.exit",
-                    f"{test.metric} above {test.above:g} can never be met, because a rate is at most 1; the stages "
-                    "after it can never be reached",
-                )
+            if never := _never_met(test):
+                self.problem(f"{path}.exit", f"{never}, so the stages after it can never be reached")
         total = math.fsum(stage.mix.values()) or 1.0
         return Stage(
             stage.name, {bucket: share / total for bucket, share in stage.mix.items()}, stage.rewards, stage.exit
@@ -186,6 +182,19 @@ class _BlockReader(Reader):
                 self.problem(
                     f"{ROOT}.derived.{name}", f"uses {later!r}, expected only metrics that are derived before it"
                 )
+
+
+def _never_met(test: Test) -> str | None:
+    """Why a test on a rate of the engine can never be met; None if it can."""
+    if not test.metric.endswith(("success_rate", "informative")):
+        return None
+    if test.above is not None and test.above >= 1:
+        return f"{test.metric} is a rate, which is never above {test.above:g}"
+    if test.at_least is not None and test.at_least > 1:
+        return f"{test.metric} is a rate, which is never at least {test.at_least:g}"
+    if test.below is not None and test.below <= 0:
+        return f"{test.metric} is a rate, which is never below {test.below:g}"
+    return None
 
 
 def _mapping(raw: Any, key: str) -> Mapping[str, Any]:

@@ -10,26 +10,13 @@ from curriculum_verl.curriculum.conditions import Condition, Status, build_condi
 from curriculum_verl.curriculum.config import CurriculumConfig, Rollback, Stage
 from curriculum_verl.curriculum.decisions import Decision, Kind, Transition
 from curriculum_verl.curriculum.tracker import Rate, Tracker
+from curriculum_verl.curriculum.trial import Trial, fall_in_words
 from curriculum_verl.curriculum.validation import Validation
 from curriculum_verl.errors import unknown_name
 
 logger = logging.getLogger(__name__)
 
 MOST_REPLAY = 0.9  # what probation may raise replay to, so that the stage itself goes on
-
-
-@dataclass(slots=True)
-class _Trial:
-    """An advance that may still be taken back: what it is judged against, and for how long it was watched."""
-
-    step: int
-    source: int
-    before: float | None
-    mastered: dict[str, float]
-    judged: bool = False
-    asked_again: bool = False
-    watched: int = 0
-    watched_step: int = 0
 
 
 @dataclass(slots=True)
@@ -42,7 +29,7 @@ class _Stand:
     last_check: int = 0
     cooldown_until: int = 0
     exit_met: str | None = None
-    trial: _Trial | None = None
+    trial: Trial | None = None
     replay: dict[str, float] = field(default_factory=dict)
     warned: list[str] = field(default_factory=list)
     holds: dict[str, int] = field(default_factory=dict)
@@ -192,16 +179,16 @@ class Manager:
         mastered = {
             bucket: scores[bucket] for bucket, share in self.stage.mix.items() if share > 0 and bucket in scores
         }
-        trial = _Trial(step, now.stage, before, mastered)
+        trial = Trial(step, now.stage, before, mastered)
         self._switch(step, now.stage + 1, "advance", reason, before)
         now.trial = trial
         if self._config.advance.validate_now or not self._judgeable(trial):
             self._judge(step, trial)
 
-    def _judgeable(self, trial: _Trial) -> bool:
+    def _judgeable(self, trial: Trial) -> bool:
         return self._config.rollback is not None and trial.before is not None
 
-    def _judge(self, step: int, trial: _Trial) -> bool:
+    def _judge(self, step: int, trial: Trial) -> bool:
         """Judge an advance by the latest scores; true if it was taken back."""
         if not trial.judged and self._judge_drop(step, trial):
             return True
@@ -212,7 +199,7 @@ class Manager:
             self._now.trial = None
         return False
 
-    def _judge_drop(self, step: int, trial: _Trial) -> bool:
+    def _judge_drop(self, step: int, trial: Trial) -> bool:
         """Compare the score on the mix after the advance with the one remembered from before."""
         after = self._validation.on(self.stage.mix)
         if not self._judgeable(trial):
@@ -228,28 +215,21 @@ class Manager:
             trial.judged = True
         else:
             trial.judged = True
-            drop = after - trial.before
-            if drop < self._rollback.threshold:
-                reason = f"score {trial.before:.4g} -> {after:.4g}: {drop:+.4g} is below {self._rollback.threshold:g}"
+            if after - trial.before < self._rollback.threshold:
+                reason = f"score {fall_in_words(trial.before, after, self._rollback.threshold)}"
                 self._take_back(step, trial, reason, trial.before, after)
                 return True
             self._now.transitions[-1] = replace(self._now.transitions[-1], after=after)
         return False
 
-    def _judge_mastered(self, step: int, trial: _Trial) -> bool:
+    def _judge_mastered(self, step: int, trial: Trial) -> bool:
         """Probation: look for a bucket of the stage before that fell."""
         probation = self._config.probation
         if probation is None or not trial.mastered or step == trial.watched_step:
             return False
-        trial.watched, trial.watched_step = trial.watched + 1, step
         threshold = self._rollback.threshold if probation.threshold is None else probation.threshold
-        for bucket, before in trial.mastered.items():
-            after = self._validation.scores.get(bucket, before)
-            if after - before >= threshold:
-                continue
-            reason = (
-                f"probation: bucket {bucket} {before:.4g} -> {after:.4g}: {after - before:+.4g} is below {threshold:g}"
-            )
+        for bucket, before, after in trial.watch(step, self._validation.scores, threshold):
+            reason = f"probation: bucket {bucket} {fall_in_words(before, after, threshold)}"
             if probation.action == "rollback":
                 self._take_back(step, trial, reason, before, after)
                 return True
@@ -257,7 +237,7 @@ class Manager:
             self._warn(f"step {step}: {reason}; its replay share rises by {probation.replay_step:g}")
         return False
 
-    def _take_back(self, step: int, trial: _Trial, reason: str, before: float, after: float) -> None:
+    def _take_back(self, step: int, trial: Trial, reason: str, before: float, after: float) -> None:
         self._now.failures[self._now.stage] += 1
         self._now.cooldown_until = step + self._rollback.cooldown
         self._switch(step, trial.source, "rollback", reason, before, after)
@@ -306,7 +286,7 @@ class Manager:
         """Continue where the saved manager stood."""
         state = dict(state)
         end, validation = state.pop("end"), state.pop("validation")
-        trial = None if state["trial"] is None else _Trial(**state["trial"])
+        trial = None if state["trial"] is None else Trial(**state["trial"])
         transitions = [Transition(**transition) for transition in state["transitions"]]
         self._now = _Stand(**state | {"trial": trial, "transitions": transitions})
         self._validation.load_state_dict(validation)

@@ -16,11 +16,13 @@ ConfigSource = str | Path | Mapping[str, Any]
 
 def read_block(source: ConfigSource) -> Any:
     """The curriculum block of a source, which may be the block itself or hold it under the key `curriculum`."""
-    data = read_yaml(source) if isinstance(source, str | Path) else plain(source, "config")
+    data = read_yaml(source) if isinstance(source, str | Path) else source
     if isinstance(data, Mapping) and ROOT in data:
-        return data[ROOT]
+        return plain(
+            data[ROOT], ROOT
+        )  # only the block: the rest of a Hydra config may hold what cannot be resolved yet
     if isinstance(data, Mapping) and "stages" in data:
-        return data
+        return plain(data, ROOT)
     raise ConfigError([f"{ROOT}: is missing; expected a block `{ROOT}:` with at least `stages:`"], source_name(source))
 
 
