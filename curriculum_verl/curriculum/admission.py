@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 
 from curriculum_verl.curriculum.randomness import RandomStream
 
-_RECORD = np.dtype([("seen", np.uint32), ("streak", np.uint8)])
 _LONGEST = 6  # a longer streak waits no longer: 2^5 times retry_after
 
 
@@ -20,7 +19,8 @@ class Admission:
     """
 
     def __init__(self, prompts: int, seed: int, *, retry_after: float, min_chance: float):
-        self._records = np.zeros(prompts, dtype=_RECORD)
+        self._streak = np.zeros(prompts, dtype=np.uint8)
+        self._seen = np.zeros(prompts, dtype=np.uint32)
         self._random = RandomStream(seed, "admission")
         self._retry_after = retry_after
         self._min_chance = min_chance
@@ -28,11 +28,13 @@ class Admission:
 
     def chance(self, prompts: NDArray[np.int64]) -> NDArray[np.float64]:
         """The chance of each prompt to be admitted now."""
-        records = self._records[prompts]
-        streak = records["streak"].astype(np.float64)
-        wait = self._retry_after * np.exp2(streak - 1)
-        grown = (self._step - records["seen"].astype(np.float64)) / wait
-        return np.where(streak == 0, 1.0, np.clip(grown, self._min_chance, 1.0))
+        streak = self._streak[prompts]
+        chance = np.ones(len(prompts))
+        waiting = np.flatnonzero(streak)
+        wait = self._retry_after * np.exp2(streak[waiting].astype(np.float64) - 1)
+        grown = (self._step - self._seen[prompts[waiting]].astype(np.float64)) / wait
+        chance[waiting] = np.clip(grown, self._min_chance, 1.0)
+        return chance
 
     def admits(self, prompts: NDArray[np.int64]) -> NDArray[np.bool_]:
         """A draw from that chance."""
@@ -41,19 +43,25 @@ class Admission:
     def observe(self, prompts: NDArray[np.int64], informative: NDArray[np.bool_]) -> None:
         """One step's groups: lengthen or end the streaks."""
         self._step += 1
-        streak = np.minimum(self._records["streak"][prompts] + 1, _LONGEST)
-        self._records["streak"][prompts] = np.where(informative, 0, streak)
-        self._records["seen"][prompts] = self._step
+        streak = np.minimum(self._streak[prompts] + 1, _LONGEST)
+        self._streak[prompts] = np.where(informative, 0, streak)
+        self._seen[prompts] = self._step
 
     def state_dict(self) -> dict[str, Any]:
-        """Steps, random stream and the record of every prompt."""
-        return {"step": self._step, "random": self._random.state_dict(), "records": self._records.copy()}
+        """Steps, random stream, and of every prompt its streak and when it was seen."""
+        return {
+            "step": self._step,
+            "random": self._random.state_dict(),
+            "streak": self._streak.copy(),
+            "seen": self._seen.copy(),
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue where the saved rule stood."""
         self._step = int(state["step"])
         self._random.load_state_dict(state["random"])
-        self._records = np.array(state["records"], dtype=_RECORD)
+        self._streak = np.array(state["streak"], dtype=np.uint8)
+        self._seen = np.array(state["seen"], dtype=np.uint32)
 
     def metrics(self) -> dict[str, float]:
         """Nothing that can be told without reading every prompt; what is skipped is counted where it is drawn."""

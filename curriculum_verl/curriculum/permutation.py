@@ -33,7 +33,13 @@ def _rounds(
     for number in range(ROUNDS):
         key = mix64(keys + np.uint64(number))
         if number % 2 == 0:
-            left = (left + mix64(key ^ right)) % height
+            left = _shifted(left, mix64(key ^ right), height)
         else:
-            right = (right + mix64(key ^ left)) % width
+            right = _shifted(right, mix64(key ^ left), width)
     return left * width + right
+
+
+def _shifted(half: NDArray[np.uint64], word: NDArray[np.uint64], size: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """(half + a number below size, from the word's upper bits) modulo size, without a slow division."""
+    total = half + ((word >> np.uint64(32)) * size >> np.uint64(32))
+    return np.minimum(total, total - size)  # below size the subtraction wraps round to something huge

@@ -11,9 +11,12 @@ _GOLDEN = 0x9E3779B97F4A7C15
 
 def mix64(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """A bijection of 64-bit words in which every input bit moves every output bit (SplitMix64's finaliser)."""
-    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return values ^ (values >> np.uint64(31))
+    values = values ^ (values >> np.uint64(30))
+    values *= np.uint64(0xBF58476D1CE4E5B9)
+    values ^= values >> np.uint64(27)
+    values *= np.uint64(0x94D049BB133111EB)
+    values ^= values >> np.uint64(31)
+    return values
 
 
 def key_of(seed: int, *parts: int) -> int:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(slots=True)
 class Trial:
-    """`before` is the score remembered from before; `mastered` holds those of the buckets of the stage that was left."""
+    """`before` is the score remembered from before; `mastered` holds those of the buckets of the stage left."""
 
     step: int
     source: int

@@ -83,20 +83,28 @@ class Posterior(SharePolicy):
         buckets = np.repeat(np.arange(len(counts)), offered)
         random = self._random.next()
         score = self._usefulness(random.beta(*self._beta(prompts, buckets)))
-        blind = random.random(len(prompts)) * offered[buckets] < self._floor * counts[buckets]
-        order = np.lexsort((np.where(blind, -np.inf, -score), buckets))
-        rank = np.arange(len(order)) - np.repeat(np.cumsum(offered) - offered, offered)
-        kept: Prompts = prompts[order[rank < counts[buckets]]]
-        return kept
+        ticket = random.random(len(prompts))
+        blind = ticket * offered[buckets] < self._floor * counts[buckets]
+        score[blind] = ticket[blind] + 1.0  # above every usefulness, which is a logarithm
+        starts = np.cumsum(offered) - offered
+        kept = [
+            start + np.sort(np.argpartition(-score[start : start + size], count - 1)[:count])
+            for start, size, count in zip(starts, offered, counts, strict=True)
+            if count
+        ]
+        taken: Prompts = prompts[np.concatenate(kept)]
+        return taken
 
     def _beta(self, prompts: Prompts, buckets: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         wins, losses = self._evidence(prompts)
-        rate = (self._wins / (self._wins + self._losses))[buckets]
-        if self.pools.index.pass_rate is not None:
+        now = _logit(self._wins / (self._wins + self._losses))
+        if self.pools.index.pass_rate is None:
+            moved = now[buckets]
+        else:
             offline = self.pools.index.pass_rate[prompts].astype(np.float64)
-            moved = _logit(rate) + np.nan_to_num(_logit(offline) - _logit(self._offline[buckets]))
-            rate = 1.0 / (1.0 + np.exp(-moved))
-        rate = np.clip(rate, 0.01, 0.99)
+            offline = np.where(np.isnan(offline), self._offline[buckets], offline)
+            moved = _logit(offline) + (now - _logit(self._offline))[buckets]
+        rate = np.clip(1.0 / (1.0 + np.exp(-moved)), 0.01, 0.99)
         return wins + self._strength * rate, losses + self._strength * (1.0 - rate)
 
     def _evidence(self, prompts: Prompts) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

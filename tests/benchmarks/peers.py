@@ -1,0 +1,37 @@
+"""Plain re-statements of the rules by which other curricula pick prompts; each looks at every prompt."""
+
+import random
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+POOLS = ((0.25, 0.2), (0.75, 1.0), (1.0, 0.2))  # prime-rl's pools: the highest score that belongs, the weight
+UNSEEN = 1.0
+
+
+def nearest_by_argsort(difficulty: NDArray[np.float64], target: float, n: int) -> NDArray[np.int64]:
+    """AdaRFT: sort all prompts by their distance to the target for every batch, take the first n."""
+    return np.argsort(np.abs(difficulty - target))[:n]
+
+
+def pool_weight(score: float | None) -> float:
+    """The weight of a prompt by its latest mean score."""
+    if score is None:
+        return UNSEEN
+    return next((weight for highest, weight in POOLS if score <= highest), POOLS[-1][1])
+
+
+def pool_choice(prompts: int, latest: Mapping[int, float], rng: random.Random) -> int:
+    """prime-rl's difficulty pools: for every single prompt a list of all weights, then a weighted choice."""
+    return weighted_choice([pool_weight(latest.get(prompt)) for prompt in range(prompts)], rng)
+
+
+def weighted_choice(weights: list[float], rng: random.Random) -> int:
+    """One prompt by a weighted choice over all, as if the list of weights came for nothing."""
+    return rng.choices(range(len(weights)), weights=weights, k=1)[0]
+
+
+def weighted_choice_numpy(chances: NDArray[np.float64], rng: np.random.Generator) -> int:
+    """The same by NumPy, as if the array of chances, which sum to 1, came for nothing."""
+    return int(rng.choice(len(chances), p=chances))
