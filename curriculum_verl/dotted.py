@@ -12,10 +12,10 @@ def load_dotted(path: str) -> Callable[..., Any]:
     module_name, _, attribute = path.partition(":")
     try:
         found = getattr(importlib.import_module(module_name), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise InputError(
-            f"{path}: cannot be imported ({error}); expected package.module:name, importable from here"
-        ) from error
+    except Exception as error:  # importing runs the user's module, which may fail in any way
+        reason = f"{type(error).__name__}: {error}"
+        expected = "expected package.module:name, importable from here"
+        raise InputError(f"{path}: cannot be imported ({reason}); {expected}") from error
     if not callable(found):
         raise InputError(f"{path}: got {type(found).__name__}, expected something that can be called")
     loaded: Callable[..., Any] = found

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import msgspec
 
-from curriculum_verl.curriculum.index import PromptIndex
 from curriculum_verl.errors import InputError
 
 VERSION = 1
@@ -29,9 +28,10 @@ class Manifest(msgspec.Struct, frozen=True):
         """Bucket names, easiest first."""
         return [bucket.name for bucket in self.buckets]
 
-    def index(self) -> PromptIndex:
-        """The prompts as the engine counts them: bucket after bucket, easiest first."""
-        return PromptIndex.build({bucket.name: bucket.prompts for bucket in self.buckets}, data_hash=self.ids_hash)
+    @property
+    def sizes(self) -> dict[str, int]:
+        """How many prompts each bucket has, easiest first."""
+        return {bucket.name: bucket.prompts for bucket in self.buckets}
 
 
 def read_manifest(path: str | Path) -> Manifest:
@@ -42,7 +42,7 @@ def read_manifest(path: str | Path) -> Manifest:
         raise InputError(
             f"{path}: the manifest cannot be read: {error.strerror}; run the preprocessing step first"
         ) from error
-    except msgspec.DecodeError as error:
+    except ValueError as error:
         raise InputError(f"{path}: not a manifest: {error}; run the preprocessing step again") from error
     if manifest.version != VERSION:
         raise InputError(

@@ -101,7 +101,7 @@ class Reader:
         if not isinstance(raw, Mapping):
             self._not(raw, path, "a mapping")
             return {}
-        hints = get_type_hints(target if dataclasses.is_dataclass(target) else target.__init__, include_extras=True)
+        hints = _hints(target)
         parameters = {
             name: parameter for name, parameter in inspect.signature(target).parameters.items() if name not in skip
         }
@@ -141,22 +141,34 @@ class Reader:
         return INVALID if any(value is INVALID for value in values) else values
 
     def _scalar(self, hint: Any, raw: Any, path: str) -> Any:
-        if hint is Any:
-            return raw
         if hint is float:
-            if isinstance(raw, int | float) and not isinstance(raw, bool) and math.isfinite(raw):
-                return float(raw)
-            return self._not(raw, path, "a finite number")
+            return float(raw) if _is_number(raw) else self._not(raw, path, "a finite number")
         if hint is int:
-            if isinstance(raw, int | float) and not isinstance(raw, bool) and float(raw).is_integer():
-                return int(raw)
-            return self._not(raw, path, "a whole number")
-        words = {bool: "true or false", str: "text"}
-        return raw if type(raw) is hint else self._not(raw, path, words.get(hint, hint.__name__))
+            return int(raw) if _is_number(raw) and raw == int(raw) else self._not(raw, path, "a whole number")
+        if hint is bool or hint is str:
+            return raw if type(raw) is hint else self._not(raw, path, "text" if hint is str else "true or false")
+        return raw  # a type of a user's own policy: its constructor knows what it takes
 
     def _not(self, raw: Any, path: str, expected: str, known: Iterable[Any] = ()) -> Invalid:
         near = unknown_name("", str(raw), map(str, known)).partition("; did you mean ")[2] if known else ""
         return self.problem(path, f"got {shown(raw)}, expected {expected}" + (f"; did you mean {near}" if near else ""))
+
+
+def _is_number(raw: Any) -> bool:
+    """Whether this is a number that a float can hold; true and false are none."""
+    if isinstance(raw, bool) or not isinstance(raw, int | float):
+        return False
+    try:
+        return math.isfinite(raw)
+    except OverflowError:
+        return False
+
+
+def _hints(target: Any) -> dict[str, Any]:
+    try:
+        return get_type_hints(target if dataclasses.is_dataclass(target) else target.__init__, include_extras=True)
+    except NameError:
+        return {}  # a user's own policy with names that are only imported for type checkers: its constructor checks
 
 
 def shown(raw: Any) -> str:

@@ -25,7 +25,8 @@ for package in ("curriculum", "curriculum.policies"):
     for info in pkgutil.iter_modules(module.__path__, module.__name__ + "."):
         importlib.import_module(info.name)
 loaded = sorted(set(sys.modules) & set({HEAVY!r}))
-print("tried", Watch.tried, "loaded", loaded, "modules", sum(name.startswith("curriculum_verl") for name in sys.modules))
+modules = sum(name.startswith("curriculum_verl") for name in sys.modules)
+print("tried", Watch.tried, "loaded", loaded, "modules", modules)
 """
 
 

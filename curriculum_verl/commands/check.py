@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         note = f"Bucket names were checked against {', '.join(args.buckets)}."
     elif manifest is not None:
         config = load_config(args.recipe, manifest.names)
-        sizes = ", ".join(f"{bucket.name} ({bucket.prompts:,})" for bucket in manifest.buckets)
+        sizes = ", ".join(f"{name} ({prompts:,})" for name, prompts in manifest.sizes.items())
         note = f"Data {config.data}, easiest first: {sizes}."
     else:
         reason = f"there is no manifest at {config.data} yet" if config.data else "the recipe names no data"

@@ -102,7 +102,7 @@ def _bucket_sizes(args: argparse.Namespace, configs: "Sequence[CurriculumConfig]
 
     manifests = [manifest for config in configs if (manifest := find_manifest(config.data)) is not None]
     if manifests and not args.buckets:
-        return {bucket.name: bucket.prompts for bucket in manifests[0].buckets}
+        return manifests[0].sizes
     named = [bucket for config in configs for stage in config.stages for bucket in stage.mix]
     return dict.fromkeys(args.buckets or named, args.prompts)
 

@@ -44,7 +44,8 @@ class Admission:
         """One step's groups: lengthen or end the streaks."""
         self._step += 1
         streak = np.minimum(self._streak[prompts] + 1, _LONGEST)
-        self._streak[prompts] = np.where(informative, 0, streak)
+        self._streak[prompts] = streak
+        self._streak[prompts[informative]] = 0
         self._seen[prompts] = self._step
 
     def state_dict(self) -> dict[str, Any]:

@@ -1,10 +1,11 @@
 """The `curriculum:` block as frozen dataclasses; what a field accepts stands in its annotation."""
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from curriculum_verl.schema import (
     AtLeastOne,
+    Bounds,
     Count,
     Name,
     NotNegative,
@@ -25,7 +26,7 @@ BUILT_IN_COMPONENTS = ("final", "coherence", "curiosity")
 class Plateau:
     """The least-squares slope over the last `evals` evaluations is below `slope_below`, `patience` times in a row."""
 
-    evals: Count
+    evals: Annotated[int, Bounds(at_least=2)]
     slope_below: float = 0.001
     patience: Count = 1
 
@@ -49,7 +50,7 @@ class Test:
     below: float | None = None
     at_least: float | None = None
     confident_above: OpenShare | None = None
-    confidence: OpenShare = 0.95
+    confidence: Annotated[float, Bounds(at_least=0.5, below=1)] = 0.95
     plateau: Plateau | None = None
     patience: Patience | None = None
 

@@ -80,7 +80,8 @@ class Curriculum:
                 raise InputError(
                     "curriculum.data: is missing; expected the path of a manifest, or a prompt index in code"
                 )
-            index = read_manifest(config.data).index()
+            manifest = read_manifest(config.data)
+            index = PromptIndex.build(manifest.sizes, data_hash=manifest.ids_hash)
             config = config if isinstance(source, CurriculumConfig) else load_config(source, index.names)
         return cls(config, index)
 

@@ -6,12 +6,15 @@ from dataclasses import dataclass
 
 from curriculum_verl.errors import InputError
 
-# A slash between letters without spaces belongs to a name (train/success_rate); a division has spaces around it.
+# A slash or minus inside a word belongs to a name (val/level-1/score): a division or subtraction has spaces around it.
 _TOKEN = re.compile(
-    r"\s*(?:(\d+\.?\d*(?:[eE][+-]?\d+)?|\.\d+)|([A-Za-z_][\w@.]*(?:[/-][A-Za-z_][\w@.]*)*)|(.))", re.DOTALL
+    r"\s*(?:(?P<number>(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)"
+    r"|(?P<name>[A-Za-z_][\w@.]*(?:[/-][\w@.]+)*)|(?P<other>.))",
+    re.DOTALL,
 )
 _FUNCTIONS: dict[str, Callable[..., float]] = {"min": min, "max": max}
 _LONGEST = 500
+_DEEPEST = 50
 
 Values = Mapping[str, float]
 Node = Callable[[Values], float]
@@ -50,12 +53,17 @@ class _Parser:
     def __init__(self, text: str):
         self.text = text
         self.names: set[str] = set()
-        self._tokens = [match.group(1) or match.group(2) or match.group(3) for match in _TOKEN.finditer(text.strip())]
+        self._tokens = [(match.lastgroup or "", match.group().strip()) for match in _TOKEN.finditer(text.strip())]
         self._position = 0
+        self._depth = 0
 
     @property
     def token(self) -> str:
-        return self._tokens[self._position] if self._position < len(self._tokens) else ""
+        return self._tokens[self._position][1] if self._position < len(self._tokens) else ""
+
+    @property
+    def kind(self) -> str:
+        return self._tokens[self._position][0] if self._position < len(self._tokens) else "end"
 
     def error(self, expected: str) -> InputError:
         return InputError(f"formula {self.text!r}: got {self.token or 'the end'!r}, expected {expected}")
@@ -84,6 +92,14 @@ class _Parser:
         return left
 
     def factor(self) -> Node:
+        self._depth += 1
+        if self._depth > _DEEPEST:
+            raise self.error(f"at most {_DEEPEST} levels of nesting")
+        node = self._factor()
+        self._depth -= 1
+        return node
+
+    def _factor(self) -> Node:
         if self.accept("-"):
             operand = self.factor()
             return lambda values: -operand(values)
@@ -91,11 +107,11 @@ class _Parser:
             inner = self.sum()
             self.expect(")")
             return inner
-        token = self.token
-        if not token or not (token[0].isalnum() or token[0] in "_."):
+        kind, token = self.kind, self.token
+        if kind not in ("number", "name"):
             raise self.error("a number, a metric name or '('")
         self._position += 1
-        if token[0].isdigit() or (token[0] == "." and len(token) > 1):
+        if kind == "number":
             number = float(token)
             return lambda values: number
         if token in _FUNCTIONS and self.accept("("):

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -46,8 +47,10 @@ class PromptIndex:
         for what, values in (("difficulty", difficulty), ("pass_rate", pass_rate)):
             if values is not None and len(values) != total:
                 problems.append(f"{what}: got {len(values)} values, expected one for each of the {total} prompts")
-        if difficulty is not None and not np.isfinite(difficulty).all():
-            problems.append("difficulty: got values that are not finite, expected a number for every prompt")
+        with np.errstate(over="ignore"):
+            kept = None if difficulty is None else np.asarray(difficulty, dtype=np.float32)
+        if kept is not None and not np.isfinite(kept).all():
+            problems.append("difficulty: got values that are not finite 32-bit numbers, expected one for every prompt")
         if pass_rate is not None and np.any((np.asarray(pass_rate) < 0) | (np.asarray(pass_rate) > 1)):
             problems.append("pass_rate: got values outside [0, 1], expected rates, or NaN where unknown")
         if problems:
@@ -56,7 +59,7 @@ class PromptIndex:
             names=tuple(buckets),
             sizes=np.array(list(buckets.values()), dtype=np.int64),
             data_hash=data_hash,
-            difficulty=None if difficulty is None else np.asarray(difficulty, dtype=np.float32),
+            difficulty=kept,
             pass_rate=None if pass_rate is None else np.asarray(pass_rate, dtype=np.float16),
         )
 
@@ -66,6 +69,10 @@ class PromptIndex:
     def bucket_of(self, prompts: NDArray[np.int64]) -> NDArray[np.int64]:
         """The bucket number of each prompt."""
         return np.searchsorted(self.offsets, prompts, side="right") - 1
+
+    def rows(self) -> list[slice]:
+        """The rows of every bucket."""
+        return [slice(int(first), int(end)) for first, end in pairwise(self.offsets)]
 
     def by_bucket(self, mapping: dict[str, float]) -> NDArray[np.float64]:
         """Values given by bucket name, as an array in bucket order; 0 where none is given."""

@@ -30,8 +30,11 @@ def load_config(source: ConfigSource, buckets: Sequence[str] | None = None) -> C
     With the data's `buckets` the mixes are checked against them as well.
     """
     reader = _BlockReader(read_block(source), buckets)
-    config = reader.read(CurriculumConfig, reader.block, ROOT)
-    reader.check_whole()
+    try:
+        config = reader.read(CurriculumConfig, reader.block, ROOT)
+        reader.check_whole()
+    except RecursionError:
+        raise ConfigError([f"{ROOT}: is nested too deeply to be read"], source_name(source)) from None
     if reader.problems:
         raise ConfigError(reader.problems, source_name(source))
     checked: CurriculumConfig = config
@@ -88,7 +91,8 @@ class _BlockReader(Reader):
 
     def stage(self, raw: Any, path: str) -> Any:
         path = _stage_path(path, None, raw)
-        stage = self.construct(Stage, raw, path)
+        before = len(self.problems)
+        fields = self.arguments(Stage, raw, path)
         for bucket in _mapping(raw, "mix"):
             if self._buckets is not None and bucket not in self._buckets:
                 self.problem(f"{path}.mix.{bucket}", unknown_name("bucket", bucket, self._buckets))
@@ -97,29 +101,29 @@ class _BlockReader(Reader):
                 hint = "; a component of your own is listed under components"
                 name = unknown_name("reward component", component, self._components)
                 self.problem(f"{path}.rewards.{component}", name + hint)
-        self._check_sum(_mapping(raw, "mix"), f"{path}.mix")
-        if stage is INVALID:
+        for field, check in (("mix", self._check_mix), ("rewards", self._check_rewards), ("exit", self._check_exit)):
+            if fields.get(field, INVALID) is not INVALID:
+                check(fields[field], f"{path}.{field}")
+        if len(self.problems) > before:
             return INVALID
-        if not stage.mix:
-            self.problem(f"{path}.mix", "got {}, expected a share for at least one bucket")
-        if not any(stage.rewards.values()):
-            self.problem(
-                f"{path}.rewards",
-                "got no weight other than 0, so there is nothing to learn from; expected at least one",
-            )
-        for test in tests_of(stage.exit):
-            if never := _never_met(test):
-                self.problem(f"{path}.exit", f"{never}, so the stages after it can never be reached")
-        total = math.fsum(stage.mix.values()) or 1.0
-        return Stage(
-            stage.name, {bucket: share / total for bucket, share in stage.mix.items()}, stage.rewards, stage.exit
-        )
+        total = math.fsum(fields["mix"].values())
+        return Stage(**fields | {"mix": {bucket: share / total for bucket, share in fields["mix"].items()}})
 
-    def _check_sum(self, mix: Mapping[str, Any], path: str) -> None:
-        numbers = [share for share in mix.values() if isinstance(share, int | float) and not isinstance(share, bool)]
-        total = sum(numbers)
-        if mix and len(numbers) == len(mix) and not abs(total - 1.0) <= MIX_TOLERANCE:
+    def _check_mix(self, mix: Mapping[str, float], path: str) -> None:
+        total = math.fsum(mix.values())
+        if not mix:
+            self.problem(path, "got {}, expected a share for at least one bucket")
+        elif abs(total - 1.0) > MIX_TOLERANCE:
             self.problem(path, f"got shares that sum to {total:g}, expected 1 (within {MIX_TOLERANCE:g})")
+
+    def _check_rewards(self, rewards: Mapping[str, float], path: str) -> None:
+        if not any(rewards.values()):
+            self.problem(path, "got no weight other than 0, so there is nothing to learn from; expected at least one")
+
+    def _check_exit(self, condition: ConditionConfig | None, path: str) -> None:
+        never = _never_met(condition)
+        if never is not None:
+            self.problem(path, f"{never}, so the stages after it can never be reached")
 
     def policy(self, raw: Any, path: str) -> Any:
         if not isinstance(raw, Mapping) or not isinstance(raw.get("name"), str):
@@ -149,12 +153,13 @@ class _BlockReader(Reader):
 
     def _group(self, raw: Mapping[str, Any], path: str, key: str, group: type[AnyOf | AllOf]) -> Any:
         members = raw[key]
+        before = len(self.problems)
         if len(raw) > 1:
-            return self.problem(path, f"got {', '.join(raw)}, expected {key} alone")
+            self.problem(path, f"got {', '.join(map(str, raw))}, expected {key} alone")
         if not isinstance(members, list | tuple) or not members:
             return self.problem(f"{path}.{key}", f"got {shown(members)}, expected a list of conditions")
         read = tuple(self.condition(member, f"{path}.{key}[{number}]") for number, member in enumerate(members))
-        return INVALID if any(member is INVALID for member in read) else group(read)
+        return group(read) if len(self.problems) == before else INVALID
 
     def check_whole(self) -> None:
         """What no single field can know."""
@@ -162,6 +167,13 @@ class _BlockReader(Reader):
             if name in BUILT_IN_COMPONENTS:
                 self.problem(f"{ROOT}.components.{name}", "is a built-in component, expected another name")
         self._check_derived(_mapping(self.block, "derived"))
+        restores = _mapping(self.block, "rollback").get("restore") == "weights"
+        if restores and isinstance(self.block, Mapping) and self.block.get("checkpoint_stages") is False:
+            self.problem(
+                f"{ROOT}.rollback.restore",
+                "got 'weights' with checkpoint_stages: false, which leaves no checkpoint to restore; expected "
+                "checkpoint_stages: true, or restore: data",
+            )
         new_mix = _mapping(self.block, "rollback").get("baseline") == "new_mix"
         if new_mix and _mapping(self.block, "advance").get("validate_now") is True:
             self.problem(
@@ -184,16 +196,20 @@ class _BlockReader(Reader):
                 )
 
 
-def _never_met(test: Test) -> str | None:
-    """Why a test on a rate of the engine can never be met; None if it can."""
-    if not test.metric.endswith(("success_rate", "informative")):
+def _never_met(condition: ConditionConfig | None) -> str | None:
+    """Why a condition can never be met, as far as the engine's own rates tell; None if it can."""
+    if isinstance(condition, AnyOf | AllOf):
+        reasons = [_never_met(member) for member in condition.members]
+        decisive = all(reasons) if isinstance(condition, AnyOf) else any(reasons)
+        return next(filter(None, reasons)) if decisive else None
+    if condition is None or not condition.metric.endswith(("success_rate", "informative")):
         return None
-    if test.above is not None and test.above >= 1:
-        return f"{test.metric} is a rate, which is never above {test.above:g}"
-    if test.at_least is not None and test.at_least > 1:
-        return f"{test.metric} is a rate, which is never at least {test.at_least:g}"
-    if test.below is not None and test.below <= 0:
-        return f"{test.metric} is a rate, which is never below {test.below:g}"
+    if condition.above is not None and condition.above >= 1:
+        return f"{condition.metric} is a rate, which is never above {condition.above:g}"
+    if condition.at_least is not None and condition.at_least > 1:
+        return f"{condition.metric} is a rate, which is never at least {condition.at_least:g}"
+    if condition.below is not None and condition.below <= 0:
+        return f"{condition.metric} is a rate, which is never below {condition.below:g}"
     return None
 
 

@@ -3,6 +3,7 @@
 import logging
 import math
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -284,7 +285,7 @@ class Manager:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue where the saved manager stood."""
-        state = dict(state)
+        state = deepcopy(state)
         end, validation = state.pop("end"), state.pop("validation")
         trial = None if state["trial"] is None else Trial(**state["trial"])
         transitions = [Transition(**transition) for transition in state["transitions"]]

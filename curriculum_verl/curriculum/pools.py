@@ -43,6 +43,10 @@ class Pools:
             prompts[pending] = self._next(refused)
         return prompts
 
+    def left(self) -> NDArray[np.int64]:
+        """How many prompts of every bucket come before its next reshuffle."""
+        return self.index.sizes - self._taken % self.index.sizes
+
     def _next(self, counts: NDArray[np.int64]) -> NDArray[np.int64]:
         bucket = np.repeat(np.arange(len(counts)), counts)
         within = np.arange(len(bucket)) - np.repeat(np.cumsum(counts) - counts, counts)

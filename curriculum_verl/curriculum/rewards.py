@@ -66,6 +66,9 @@ def _flatten(scores: Scores) -> tuple[NDArray[np.float64], NDArray[np.int64], in
             raise InputError(f"scores: got an array of {scores.ndim} dimensions, expected (groups, responses)")
         groups, responses = scores.shape
         return scores.astype(np.float64).ravel(), np.repeat(np.arange(groups), responses), groups
-    lengths = [len(group) for group in scores]
-    flat = np.fromiter((score for group in scores for score in group), dtype=np.float64, count=sum(lengths))
+    try:
+        lengths = [len(group) for group in scores]
+        flat = np.fromiter((score for group in scores for score in group), dtype=np.float64, count=sum(lengths))
+    except (TypeError, ValueError) as error:
+        raise InputError(f"scores: got a batch where {error}, expected a sequence of numbers a prompt") from error
     return flat, np.repeat(np.arange(len(lengths)), lengths), len(lengths)

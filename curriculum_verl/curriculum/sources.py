@@ -56,21 +56,26 @@ def read_yaml(path: str | Path) -> Any:
         mark = getattr(error, "problem_mark", None)
         line = f"line {mark.line + 1}: " if mark else ""
         raise ConfigError([f"{line}not valid YAML: {getattr(error, 'problem', None) or error}"], str(path)) from error
-    except (OSError, UnicodeDecodeError, RecursionError) as error:
-        raise ConfigError([f"cannot be read: {error}"], str(path)) from error
+    except OSError as error:
+        raise ConfigError([f"cannot be read: {error.strerror}"], str(path)) from error
+    except RecursionError:
+        raise ConfigError(["not valid YAML: nested too deeply"], str(path)) from None
+    except ValueError as error:  # not UTF-8, or a value that YAML takes for a date or number that does not exist
+        raise ConfigError([f"not valid YAML: {error}"], str(path)) from error
 
 
 class _Loader(yaml.SafeLoader):
     """YAML as people mean it: 1e-3 is a number, and a key that stands twice is a mistake."""
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        node = super().compose_mapping_node(anchor)
         seen: set[str] = set()
-        for key_node, _ in node.value:
-            if isinstance(key_node, yaml.ScalarNode) and key_node.value in seen and key_node.value != "<<":
-                message = f"the key {key_node.value!r} stands twice"
-                raise yaml.constructor.ConstructorError(None, None, message, key_node.start_mark)
-            seen.add(str(key_node.value))
-        return super().construct_mapping(node, deep)
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value in seen:
+                message = f"the key {key.value!r} stands twice"
+                raise yaml.composer.ComposerError(None, None, message, key.start_mark)
+            seen.add(str(key.value))
+        return node
 
 
 _Loader.add_implicit_resolver(

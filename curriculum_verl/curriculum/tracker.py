@@ -38,20 +38,31 @@ class _Series:
     values: list[float] = field(default_factory=list)
     stride: int = 1
     count: int = 0
-    average: float = math.nan
-    highest: float = -math.inf
-    lowest: float = math.inf
+    average: float = 0.0
+    highest: float | None = None
+    lowest: float | None = None
+    before: tuple[float, float | None, float | None] = (0.0, None, None)  # the three above, without the last value
 
     def add(self, step: int, value: float, trials: int, weight: float, history: int) -> None:
+        self.before = (self.average, self.highest, self.lowest)
         self.recent.append((step, value, trials))
         self.average = value if self.count == 0 else self.average + weight * (value - self.average)
-        self.highest, self.lowest = max(self.highest, value), min(self.lowest, value)
+        self.highest = value if self.highest is None else max(self.highest, value)
+        self.lowest = value if self.lowest is None else min(self.lowest, value)
         if self.count % self.stride == 0:
             self.steps.append(step)
             self.values.append(value)
             if len(self.values) > history:
                 self.steps, self.values, self.stride = self.steps[::2], self.values[::2], self.stride * 2
         self.count += 1
+
+    def take_back_last(self) -> None:
+        step = self.recent.pop()[0]
+        self.average, self.highest, self.lowest = self.before
+        if self.steps and self.steps[-1] == step:
+            self.steps.pop()
+            self.values.pop()
+        self.count -= 1
 
 
 class Tracker:
@@ -74,7 +85,7 @@ class Tracker:
         self._keep, self._history = keep, history
         self._weight = 1.0 - 0.5 ** (1.0 / half_life)
         self._derived = dict(derived or {})
-        self.invalid: dict[str, int] = {}
+        self._invalid: dict[str, tuple[int, int]] = {}  # by name: how many, and the step of the last
 
     def observe(self, step: int, metrics: Mapping[str, float | Rate]) -> None:
         """Record one step's metrics, then the derived ones that they feed."""
@@ -85,15 +96,30 @@ class Tracker:
             for name, formula in self._derived.items():
                 known = {n: self._series[n].recent[-1] for n in formula.names if n in self._series}
                 if len(known) == len(formula.names) and any(last[0] == step for last in known.values()):
-                    self._add(step, name, formula({n: last[1] for n, last in known.items()}), 0)
+                    self._derive(step, name, formula({n: last[1] for n, last in known.items()}))
+
+    def _derive(self, step: int, name: str, value: float) -> None:
+        """Add a derived value; training and validation may both feed it at one step, and then the later one counts."""
+        series = self._series.get(name)
+        if series is not None and math.isfinite(value) and series.recent and series.recent[-1][0] == step:
+            series.take_back_last()
+        self._add(step, name, value, 0)
 
     def _add(self, step: int, name: str, value: float, trials: int) -> None:
         if not math.isfinite(value):
-            self.invalid[name] = self.invalid.get(name, 0) + 1
+            count, last = self._invalid.get(name, (0, -1))
+            if step > last:
+                self._invalid[name] = (count + 1, step)
             return
-        series = self._series.setdefault(name, _Series(deque(maxlen=self._keep)))
-        if not series.recent or series.recent[-1][0] != step:
+        series = self._series.setdefault(name, _Series(deque(maxlen=self._keep + 1)))
+        if not series.recent or step > series.recent[-1][0]:
             series.add(step, value, trials, self._weight, self._history)
+
+    @property
+    def invalid(self) -> dict[str, int]:
+        """How many values of each metric were not finite."""
+        with self._lock:
+            return {name: count for name, (count, _) in self._invalid.items()}
 
     def names(self) -> list[str]:
         """Every metric seen so far."""
@@ -148,7 +174,7 @@ class Tracker:
         """Every series and the counts of invalid values."""
         with self._lock:
             return {
-                "invalid": dict(self.invalid),
+                "invalid": {name: list(seen) for name, seen in self._invalid.items()},
                 "series": {
                     name: {
                         "recent": [list(entry) for entry in s.recent],
@@ -159,6 +185,7 @@ class Tracker:
                         "average": s.average,
                         "highest": s.highest,
                         "lowest": s.lowest,
+                        "before": list(s.before),
                     }
                     for name, s in self._series.items()
                 },
@@ -167,16 +194,23 @@ class Tracker:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue where the saved tracker stood."""
         with self._lock:
-            self.invalid = dict(state["invalid"])
+            self._invalid = {name: (count, step) for name, (count, step) in state["invalid"].items()}
             self._series = {
-                name: _Series(**s | {"recent": deque(map(tuple, s["recent"]), maxlen=self._keep)})
+                name: _Series(
+                    **s
+                    | {
+                        "recent": deque(map(tuple, s["recent"]), maxlen=self._keep + 1),
+                        "steps": list(s["steps"]),
+                        "values": list(s["values"]),
+                        "before": tuple(s["before"]),
+                    }
+                )
                 for name, s in state["series"].items()
             }
 
     def metrics(self) -> dict[str, float]:
         """How many values were not finite."""
-        with self._lock:
-            return {"invalid_values": float(sum(self.invalid.values()))}
+        return {"invalid_values": float(sum(self.invalid.values()))}
 
 
 def least_squares_slope(values: Sequence[float]) -> float:

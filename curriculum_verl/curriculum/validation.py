@@ -59,7 +59,7 @@ class Validation:
     def _raise_alarms(self) -> list[str]:
         forgotten = [bucket for bucket, drop in self.forgetting().items() if drop < self._forgetting_alarm]
         new = [bucket for bucket in forgotten if bucket not in self._alarms]
-        self._alarms = forgotten
+        self._alarms = [bucket for bucket in self._alarms if bucket not in self.scores] + forgotten
         return new
 
     def state_dict(self) -> dict[str, Any]:

@@ -26,7 +26,8 @@ class Gaussian(SharePolicy):
         """The bell over the buckets of the mix."""
         members = np.flatnonzero(self._mix > 0)
         shares = np.zeros(len(self._mix))
-        bell = np.exp(-((self._centre(len(members)) - np.arange(len(members))) ** 2) / (2 * self._width**2))
+        exponent = -((self._centre(len(members)) - np.arange(len(members))) ** 2) / (2 * self._width**2)
+        bell = np.exp(exponent - exponent.max())
         shares[members] = bell / bell.sum()
         return shares
 

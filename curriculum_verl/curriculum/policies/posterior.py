@@ -77,8 +77,11 @@ class Posterior(SharePolicy):
 
     def pick(self, counts: NDArray[np.int64]) -> Prompts:
         """Of several candidates for every slot, the most useful by a Thompson draw."""
-        # Never more candidates than the bucket holds, or a prompt could come twice into one batch.
+        left = self.pools.left()
         offered = np.maximum(counts, np.minimum(counts * self._candidates, self.pools.index.sizes))
+        reshuffled = offered > left
+        # Past a reshuffle a candidate may come twice: then so many are taken that enough are left without the repeats.
+        offered = np.where(reshuffled & (counts > 0), np.maximum(offered, left + counts), offered)
         prompts = self.pools.take(offered)
         buckets = np.repeat(np.arange(len(counts)), offered)
         random = self._random.next()
@@ -86,6 +89,10 @@ class Posterior(SharePolicy):
         ticket = random.random(len(prompts))
         blind = ticket * offered[buckets] < self._floor * counts[buckets]
         score[blind] = ticket[blind] + 1.0  # above every usefulness, which is a logarithm
+        if reshuffled.any():
+            repeated = np.ones(len(prompts), dtype=bool)
+            repeated[np.unique(prompts, return_index=True)[1]] = False
+            score[repeated] = -np.inf
         starts = np.cumsum(offered) - offered
         kept = [
             start + np.sort(np.argpartition(-score[start : start + size], count - 1)[:count])
@@ -163,9 +170,8 @@ def _offline_means(pools: Pools) -> NDArray[np.float64]:
     index = pools.index
     means = np.full(len(index.names), 0.5)
     if index.pass_rate is not None:
-        for bucket in range(len(means)):
-            rates = index.pass_rate[index.offsets[bucket] : index.offsets[bucket + 1]]
-            known = rates[~np.isnan(rates)]
+        for bucket, rows in enumerate(index.rows()):
+            known = index.pass_rate[rows][~np.isnan(index.pass_rate[rows])]
             if known.size:
                 means[bucket] = known.mean(dtype=np.float64)
     return means
