@@ -39,7 +39,6 @@ OpenShare = Annotated[float, Bounds(above=0, below=1)]
 Positive = Annotated[float, Bounds(above=0)]
 NotNegative = Annotated[float, Bounds(at_least=0)]
 NotPositive = Annotated[float, Bounds(at_most=0)]
-AtLeastOne = Annotated[float, Bounds(at_least=1)]
 Whole = Annotated[int, Bounds(at_least=0)]
 Count = Annotated[int, Bounds(at_least=1)]
 Name = Annotated[str, "a name"]
@@ -50,6 +49,15 @@ class Invalid:
 
 
 INVALID = Invalid()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Unresolved:
+    """Stands where a source could not resolve its own value."""
+
+    reason: str
+
+
 Special = Callable[[Any, str], Any]
 
 
@@ -67,6 +75,8 @@ class Reader:
 
     def read(self, hint: Any, raw: Any, path: str) -> Any:
         """The value as the type that the hint names, or INVALID."""
+        if isinstance(raw, Unresolved):
+            return self.problem(path, f"cannot be resolved: {raw.reason}")
         if hint in self._special:
             return self._special[hint](raw, path)
         origin, arguments = get_origin(hint), get_args(hint)
@@ -111,12 +121,12 @@ class Reader:
             if key not in parameters and not takes_any:
                 self.problem(f"{path}.{key}", unknown_name("key", str(key), parameters))
         for name, parameter in parameters.items():
-            if name not in raw and parameter.default is parameter.empty:
+            if raw.get(name) is None and parameter.default is parameter.empty:
                 self.problem(f"{path}.{name}", "is missing")
         return {
             key: self.read(hints.get(key, Any), value, f"{path}.{key}")
             for key, value in raw.items()
-            if key in parameters or takes_any
+            if value is not None and (key in parameters or takes_any)  # null: the default
         }
 
     def _bounded(self, hint: Any, bounds: Bounds | str, raw: Any, path: str) -> Any:

@@ -84,6 +84,8 @@ def test_check_uses_the_manifest_that_the_recipe_names(tmp_path: Path, capsys: p
         ["simulate", RECIPE, "--compare", RECIPE],
         ["simulate", RECIPE, "--steps", "0"],
         ["simulate", RECIPE, "--learner"],
+        ["simulate", RECIPE, "--seed", "-1"],
+        ["simulate", RECIPE, "--learn-rate", "nan"],
     ],
 )
 def test_simulate_refuses_a_command_line_that_makes_no_sense(
@@ -97,7 +99,8 @@ def test_simulate_refuses_a_command_line_that_makes_no_sense(
 
 def test_a_chart_that_cannot_be_written_is_a_message(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     chart = str(tmp_path / "no" / "such" / "folder.png")
-    assert cli.main(["simulate", RECIPE, "--steps", "3", "--chart", chart]) == 1
-    err = capsys.readouterr().err
-    assert "No such file or directory" in err
-    assert "Traceback" not in err
+    with pytest.raises(SystemExit):
+        cli.main(["simulate", RECIPE, "--chart", chart])
+    out, err = capsys.readouterr()
+    assert "--chart: there is no folder" in err
+    assert not out, "known before anything was simulated"

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from curriculum_verl.schema import (
     INVALID,
-    AtLeastOne,
     Bounds,
     Count,
     Name,
@@ -108,7 +107,6 @@ def test_all_mistakes_are_listed_at_once_each_with_its_path():
         (OpenShare, [0.001, 0.999], [0, 1]),
         (Positive, [1e-9, 1e9], [0, -1]),
         (NotPositive, [0, -5], [1e-9]),
-        (AtLeastOne, [1, 2.5], [0.99]),
         (Whole, [0, 7], [-1]),
         (Count, [1, 7], [0, -1]),
     ],

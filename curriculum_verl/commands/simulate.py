@@ -47,11 +47,11 @@ def build_parser() -> argparse.ArgumentParser:
     run.add_argument("--responses", type=_count, default=8, help="responses a prompt (%(default)s)")
     run.add_argument("--validate-every", type=_count, default=10, help="steps between validations (%(default)s)")
     run.add_argument("--validation-trials", type=_count, default=200, help="responses a bucket (%(default)s)")
-    run.add_argument("--seed", type=int, default=0, help="of the learner and its answers (%(default)s)")
+    run.add_argument("--seed", type=_whole, default=0, help="of the learner and its answers (%(default)s)")
     learner = parser.add_argument_group("the learner")
-    learner.add_argument("--learn-rate", type=float, default=0.15, help="gain of a batch full of signal (%(default)s)")
-    learner.add_argument("--transfer", type=float, default=0.3, help="share that neighbours get (%(default)s)")
-    learner.add_argument("--forget", type=float, default=0.01, help="loss a step without replay (%(default)s)")
+    learner.add_argument("--learn-rate", type=_gain, default=0.15, help="gain of a batch full of signal (%(default)s)")
+    learner.add_argument("--transfer", type=_gain, default=0.3, help="share that neighbours get (%(default)s)")
+    learner.add_argument("--forget", type=_gain, default=0.01, help="loss a step without replay (%(default)s)")
     return parser
 
 
@@ -63,18 +63,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error("expected either one RECIPE or --compare with several")
     if args.learner and not args.rollouts:
         parser.error("--learner: needs --rollouts; without them a learner on invented prompts is what is simulated")
+    if not args.no_chart and not args.chart.absolute().parent.is_dir():
+        parser.error(f"--chart: there is no folder {args.chart.parent}; make it, or name a file in one that is there")
     from curriculum_verl.curriculum.loading import load_config
     from curriculum_verl.simulation.report import comparison, report
     from curriculum_verl.simulation.run import Settings, simulate
 
-    recipes = [str(recipe) for recipe in args.compare or [args.recipe]]
+    recipes = list(dict.fromkeys(str(recipe) for recipe in args.compare or [args.recipe]))
     sizes = _bucket_sizes(args, [load_config(recipe) for recipe in recipes])
     configs = {recipe: load_config(recipe, list(sizes)) for recipe in recipes}
     run = Settings(args.steps, args.batch, args.responses, args.validate_every, args.validation_trials, args.seed)
-    print(_world_in_words(args, sizes))
+    worlds = {recipe: _world(args, sizes, config) for recipe, config in configs.items()}
+    print(_world_in_words(args, worlds[recipes[0]]))
     traces = {}
     for recipe, config in configs.items():
-        traces[recipe] = simulate(config, _world(args, sizes, config), run, recipe)
+        traces[recipe] = simulate(config, worlds[recipe], run, recipe)
         print(f"\n{recipe}\n{report(traces[recipe], config, run)}")
     if len(traces) > 1:
         print(f"\nside by side\n{comparison(traces)}")
@@ -89,11 +92,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _whole(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"got {number}, expected at least 0")
+    return number
+
+
 def _count(text: str) -> int:
-    count = int(text)
-    if count < 1:
-        raise argparse.ArgumentTypeError(f"got {count}, expected at least 1")
-    return count
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"got {number}, expected at least 1")
+    return number
+
+
+def _gain(text: str) -> float:
+    number = float(text)
+    if not 0 <= number <= 100:
+        raise argparse.ArgumentTypeError(f"got {number}, expected a number from 0 to 100")
+    return number
 
 
 def _bucket_sizes(args: argparse.Namespace, configs: "Sequence[CurriculumConfig]") -> dict[str, int]:
@@ -118,10 +135,13 @@ def _world(args: argparse.Namespace, sizes: dict[str, int], config: "CurriculumC
     return learner_from_log(log, **learner) if args.learner else log
 
 
-def _world_in_words(args: argparse.Namespace, sizes: dict[str, int]) -> str:
+def _world_in_words(args: argparse.Namespace, world: "World") -> str:
+    buckets = ", ".join(f"{name} ({size:,})" for name, size in world.index.by_name(world.index.sizes).items())
+    paths = ", ".join(map(str, args.rollouts or ()))
     if not args.rollouts:
-        return "A learner on invented prompts: " + ", ".join(f"{name} ({size:,})" for name, size in sizes.items())
-    paths = ", ".join(map(str, args.rollouts))
-    if args.learner:
-        return f"A learner that starts where the rollouts of {paths} stand"
-    return f"The logged rollouts of {paths}, as they are: nothing is learned"
+        what = "A learner on invented prompts, screened with 8 responses each"
+    elif args.learner:
+        what = f"A learner that starts where the rollouts of {paths} stand"
+    else:
+        what = f"The logged rollouts of {paths}, as they are: nothing is learned"
+    return f"{what}.\nBuckets, easiest first: {buckets}"

@@ -39,8 +39,11 @@ class Condition(Protocol):
     def statuses(self) -> list[Status]:
         """How far each of its tests is."""
 
-    def problems(self, tracker: Tracker) -> Iterator[tuple[str, str]]:
-        """(metric, what is wrong) for every metric that cannot be tested as it is reported."""
+    def reasons(self) -> list[Status]:
+        """The tests that make it met; none while it is not."""
+
+    def problems(self, tracker: Tracker, after: int) -> Iterator[tuple[str, str | None]]:
+        """Every metric that cannot be tested: because it has no value yet (None), or for the reason given."""
 
     def state_dict(self) -> dict[str, Any]:
         """A snapshot in plain values."""
@@ -77,10 +80,14 @@ class Combined:
         """Those of all members."""
         return [status for member in self._members for status in member.statuses()]
 
-    def problems(self, tracker: Tracker) -> Iterator[tuple[str, str]]:
+    def reasons(self) -> list[Status]:
+        """Those of the members that are met, if that is enough."""
+        return [status for member in self._members for status in member.reasons()] if self.met else []
+
+    def problems(self, tracker: Tracker, after: int) -> Iterator[tuple[str, str | None]]:
         """Those of all members."""
         for member in self._members:
-            yield from member.problems(tracker)
+            yield from member.problems(tracker, after)
 
     def state_dict(self) -> dict[str, Any]:
         """The members' states."""
@@ -117,16 +124,19 @@ class MetricTest:
         name = self._config.metric + (f" over {self._config.window}" if self._config.window > 1 else "")
         return [Status(name, self._rule.test, self._rule.value, self._rule.threshold, self._rule.met)]
 
-    def problems(self, tracker: Tracker) -> Iterator[tuple[str, str]]:
-        """A metric that nobody reports, or a rate without its number of trials."""
-        last = tracker.window(self._config.metric, 1)
+    def reasons(self) -> list[Status]:
+        """The one status, if it is met."""
+        return self.statuses() if self.met else []
+
+    def problems(self, tracker: Tracker, after: int) -> Iterator[tuple[str, str | None]]:
+        """A metric without a value since the stage began, or something that is not a rate with its number of trials."""
+        last = tracker.window(self._config.metric, 1, after)
         if last is None:
-            yield self._config.metric, "no such metric was reported so far"
+            yield self._config.metric, None
         elif self._config.confident_above is not None and not last.trials:
-            yield (
-                self._config.metric,
-                "is reported without its number of trials, so it has no confidence bound; use above",
-            )
+            yield self._config.metric, "has no number of trials with it, so it has no confidence bound; use above"
+        elif self._config.confident_above is not None and not 0 <= last.rate <= 1:
+            yield self._config.metric, f"is {last.mean:g}, which is no rate, so it has no confidence bound; use above"
 
     def state_dict(self) -> dict[str, Any]:
         """What was seen, and the rule's own history."""
@@ -202,7 +212,8 @@ class _ConfidentAbove(_Compare):
         self._z = NormalDist().inv_cdf(confidence)
 
     def observe(self, reading: Reading) -> None:
-        self.value = wilson_lower(reading.rate, reading.trials, self._z) if reading.trials else None
+        is_rate = reading.trials > 0 and 0 <= reading.rate <= 1
+        self.value = wilson_lower(reading.rate, reading.trials, self._z) if is_rate else None
 
     @property
     def met(self) -> bool:

@@ -4,7 +4,6 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from curriculum_verl.schema import (
-    AtLeastOne,
     Bounds,
     Count,
     Name,
@@ -115,7 +114,7 @@ class Rollback:
     threshold: NotPositive = -0.05
     restore: Literal["data", "weights"] = "data"
     cooldown: Whole = 0
-    interval_factor: AtLeastOne = 2.0
+    interval_factor: Annotated[float, Bounds(at_least=1, at_most=100)] = 2.0
     baseline: Literal["old_mix", "new_mix"] = "old_mix"
 
 

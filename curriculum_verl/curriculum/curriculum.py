@@ -1,6 +1,7 @@
 """The curriculum: which prompts come next, with which reward weights, and when that changes."""
 
 import dataclasses
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,9 +23,9 @@ from curriculum_verl.curriculum.pools import Pools
 from curriculum_verl.curriculum.randomness import RandomStream
 from curriculum_verl.curriculum.rewards import GroupRewards, Scores, summarise
 from curriculum_verl.curriculum.sources import ConfigSource
-from curriculum_verl.curriculum.state import check_fits, config_state, read_state, renamed_stages, write_state
+from curriculum_verl.curriculum.state import check_fits, config_state, moved_to, read_state, write_state
 from curriculum_verl.curriculum.tracker import Rate, Tracker
-from curriculum_verl.errors import InputError
+from curriculum_verl.errors import ConfigError, InputError, StateError, unknown_name
 from curriculum_verl.manifest import read_manifest
 
 
@@ -46,6 +47,9 @@ class Curriculum:
     """
 
     def __init__(self, config: CurriculumConfig, index: PromptIndex):
+        unknown = {bucket for stage in config.stages for bucket in stage.mix} - set(index.names)
+        if unknown:
+            raise ConfigError([f"mix: {unknown_name('bucket', bucket, index.names)}" for bucket in sorted(unknown)])
         self.config = config
         self.index = index
         admission = None
@@ -60,6 +64,7 @@ class Curriculum:
         self.tracker = Tracker(keep=max([100, *windows]), derived=derived)
         self._manager = Manager(config, index.names, self.tracker)
         self._step = 0
+        self._identity = index.identity()
         self._drawn = np.zeros(len(index.names), dtype=np.int64)
         self._batch = np.zeros(len(index.names), dtype=np.int64)
         self._invalid = 0
@@ -140,34 +145,43 @@ class Curriculum:
         some may be older than the present one: those teach the policy but do not count for the present stage's
         conditions. `metrics` are further values to track, such as reward/coherence.
         """
+        step = int(step)
+        if step < 1:
+            raise InputError(f"observe: got step {step}, expected steps counted from 1")
         if step <= self._step:
             return Decision(step)
-        rows = np.asarray(prompts, dtype=np.int64)
+        rows = np.asarray(prompts)
         rewards = summarise(scores, self.config.pass_threshold)
-        self._check_feedback(rows, rewards)
+        measured = {name: _measurement(name, value) for name, value in (metrics or {}).items()}
+        drawn_in = np.full(len(rewards), self.stage_number) if stages is None else np.asarray(stages)
+        self._check_feedback(rows, rewards, drawn_in)
+
         self._step = step
         self._invalid += rewards.invalid
         kept = rewards.trials > 0
-        rows, rewards = rows[kept], rewards.select(kept)
+        rows, rewards, drawn_in = rows[kept].astype(np.int64), rewards.select(kept), drawn_in[kept]
         if len(rows):
             self._policy.observe(rows, rewards)
-            if self._pools.admission is not None:
-                self._pools.admission.observe(rows, rewards.informative)
-        present = np.ones(len(rows), dtype=bool) if stages is None else np.asarray(stages)[kept] == self.stage_number
-        measured = dict(metrics or {}) | self._measure(rows[present], rewards.select(present))
+        if self._pools.admission is not None:
+            self._pools.admission.observe(rows[rewards.comparable], rewards.informative[rewards.comparable])
+        present = drawn_in == self.stage_number
+        measured |= self._measure(rows[present], rewards.select(present))
         measured |= {"stage/steps": step - self._manager.stage_start, "run/steps": step}
         self.tracker.observe(step, measured)
         return self._after(self._manager.after_step(step))
 
     def evaluate(self, step: int, scores: Mapping[str, float | Rate]) -> Decision:
         """Take a validation's mean score of every bucket, as a number or as a Rate with its number of trials."""
-        return self._after(self._manager.after_validation(step, scores))
+        return self._after(self._manager.after_validation(int(step), scores))
 
-    def _check_feedback(self, rows: NDArray[np.int64], rewards: GroupRewards) -> None:
-        if rows.ndim != 1 or len(rows) != len(rewards):
-            raise InputError(
-                f"observe: got prompts of shape {rows.shape} and {len(rewards)} groups of scores, expected as many"
-            )
+    def _check_feedback(self, rows: NDArray[Any], rewards: GroupRewards, drawn_in: NDArray[Any]) -> None:
+        """Refuse feedback that does not fit before it changes anything."""
+        for what, values in (("prompts", rows), ("stages", drawn_in)):
+            if values.shape != (len(rewards),):
+                got = f"{what} of shape {values.shape} and {len(rewards)} groups of scores"
+                raise InputError(f"observe: got {got}, expected one for every group")
+        if len(rows) and not np.issubdtype(rows.dtype, np.integer):
+            raise InputError(f"observe: got prompts of type {rows.dtype}, expected row numbers")
         if len(rows) and not 0 <= rows.min() <= rows.max() < len(self.index):
             outside = rows[(rows < 0) | (rows >= len(self.index))][0]
             raise InputError(f"observe: got prompt {outside}, expected row numbers from 0 to {len(self.index) - 1}")
@@ -182,11 +196,13 @@ class Curriculum:
         parts |= {f"train/{names[bucket]}": buckets == bucket for bucket in np.unique(buckets)}
         measured: dict[str, float | Rate] = {}
         for prefix, members in parts.items():
-            trials = int(rewards.trials[members].sum())
-            score = float((rewards.mean[members] * rewards.trials[members]).sum() / trials)
-            measured[f"{prefix}/score"] = Rate(score, trials)
-            measured[f"{prefix}/success_rate"] = Rate(float(rewards.wins[members].sum() / trials), trials)
-            measured[f"{prefix}/informative"] = Rate(float(rewards.informative[members].mean()), int(members.sum()))
+            part = rewards.select(members)
+            responses = part.trials.sum()
+            measured[f"{prefix}/score"] = float((part.mean * part.trials).sum() / responses)
+            measured[f"{prefix}/success_rate"] = Rate(float(part.wins.sum() / responses), part.effective_trials)
+            if groups := int(part.comparable.sum()):
+                informative = float(part.informative[part.comparable].mean())
+                measured[f"{prefix}/informative"] = Rate(informative, groups)
         return measured
 
     def _after(self, decision: Decision) -> Decision:
@@ -202,7 +218,7 @@ class Curriculum:
         """Everything that a resume needs; JSON but for NumPy arrays, which `save` puts into a file of their own."""
         admission = self._pools.admission
         return {
-            "data": {"hash": self.index.data_hash, "buckets": self.index.by_name(self.index.sizes)},
+            "data": self._identity,
             "config": config_state(self.config),
             "step": self._step,
             "invalid": self._invalid,
@@ -222,21 +238,33 @@ class Curriculum:
         With `force` it is taken over as far as it fits: the stage by its name, history and metrics always, positions
         and what the policy learned only if data and policy are the same. Returns the differences.
         """
-        differences = check_fits(state, self.state_dict(), force=force)
-        changed = {difference.split(":")[0].split(".")[0].split("[")[0] for difference in differences}
-        manager = renamed_stages(state, self.config) if "stages" in changed else state["manager"]
-        self._manager.load_state_dict(manager)
+        try:
+            differences = check_fits(state, {"data": self._identity, "config": config_state(self.config)}, force=force)
+            self._take_over(state, {re.split(r"[.\[:]", difference)[0] for difference in differences})
+        except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+            reason = f"{type(error).__name__}: {error}"
+            raise StateError(
+                f"the saved state is damaged ({reason}); build the curriculum anew and resume from another"
+            ) from error
+        return differences
+
+    def _take_over(self, state: dict[str, Any], changed: set[str]) -> None:
+        """Load every part of a state that still fits; the rest starts anew."""
+        self._manager.load_state_dict(
+            moved_to(state, self.config) if changed & {"stages", "stop"} else state["manager"]
+        )
         self.tracker.load_state_dict(state["tracker"])
         self._step, self._invalid = int(state["step"]), int(state["invalid"])
         self._begin_stage()
-        if not changed & {"data", "seed", "policy", "admission"}:
-            self._drawn, self._batch = np.array(state["drawn"]), np.array(state["batch"])
-            self._order.load_state_dict(state["order"])
-            self._pools.load_state_dict(state["pools"])
-            if self._pools.admission is not None:
-                self._pools.admission.load_state_dict(state["admission"])
+        if changed & {"data", "seed"}:
+            return
+        self._drawn, self._batch = np.array(state["drawn"]), np.array(state["batch"])
+        self._order.load_state_dict(state["order"])
+        self._pools.load_state_dict(state["pools"])
+        if self._pools.admission is not None and "admission" not in changed:
+            self._pools.admission.load_state_dict(state["admission"])
+        if "policy" not in changed:
             self._policy.load_state_dict(state["policy"])
-        return differences
 
     def save(self, path: str | Path) -> None:
         """Write the state to a JSON file, complete or not at all; large arrays go into a .npz beside it."""
@@ -257,7 +285,18 @@ class Curriculum:
                 for name, value in self.index.by_name(self._batch / max(1, self._batch.sum())).items()
             },
             **{f"drawn/{name}": value for name, value in self.index.by_name(self._drawn).items()},
+            **{f"epochs/{name}": value for name, value in self.index.by_name(self._drawn / self.index.sizes).items()},
             **self.tracker.metrics(),
             **self._pools.metrics(),
             **{f"policy/{name}": value for name, value in self._policy.metrics().items()},
         }
+
+
+def _measurement(name: str, value: Any) -> float | Rate:
+    """A metric as given by the caller, or an InputError that names it."""
+    if isinstance(value, Rate):
+        return value
+    try:
+        return float(value)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"metric {name}: got {value!r}, expected a number or a Rate") from error

@@ -1,5 +1,6 @@
 """The prompts of a run: buckets as ranges of row numbers, easiest first, and what is known of them beforehand."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -73,6 +74,18 @@ class PromptIndex:
     def rows(self) -> list[slice]:
         """The rows of every bucket."""
         return [slice(int(first), int(end)) for first, end in pairwise(self.offsets)]
+
+    def identity(self) -> dict[str, Any]:
+        """What tells one data set from another: buckets in order, the data's hash, the values that come with it."""
+        arrays = {"difficulty": self.difficulty, "pass_rate": self.pass_rate}
+        return {
+            "hash": self.data_hash,
+            "buckets": [[name, size] for name, size in self.by_name(self.sizes).items()],
+            **{
+                what: None if values is None else hashlib.blake2b(values.tobytes()).hexdigest()
+                for what, values in arrays.items()
+            },
+        }
 
     def by_bucket(self, mapping: dict[str, float]) -> NDArray[np.float64]:
         """Values given by bucket name, as an array in bucket order; 0 where none is given."""

@@ -21,6 +21,7 @@ from curriculum_verl.curriculum.sources import ROOT, ConfigSource, read_block, s
 from curriculum_verl.errors import ConfigError, InputError, unknown_name
 from curriculum_verl.schema import INVALID, Reader, shown
 
+OWN_METRICS = ("train/", "val/", "stage/", "run/")
 TESTS = ("above", "below", "at_least", "confident_above", "plateau", "patience")
 
 
@@ -136,8 +137,6 @@ class _BlockReader(Reader):
         return PolicyConfig(raw["name"], self.arguments(policy, given, path, skip=("pools",)))
 
     def condition(self, raw: Any, path: str) -> Any:
-        if raw is None:
-            return None
         if not isinstance(raw, Mapping):
             example = "{metric: train/success_rate, above: 0.7}"
             return self.problem(path, f"got {shown(raw)}, expected a condition such as {example}")
@@ -158,14 +157,16 @@ class _BlockReader(Reader):
             self.problem(path, f"got {', '.join(map(str, raw))}, expected {key} alone")
         if not isinstance(members, list | tuple) or not members:
             return self.problem(f"{path}.{key}", f"got {shown(members)}, expected a list of conditions")
-        read = tuple(self.condition(member, f"{path}.{key}[{number}]") for number, member in enumerate(members))
-        return group(read) if len(self.problems) == before else INVALID
+        read = [self.read(ConditionConfig, member, f"{path}.{key}[{n}]") for n, member in enumerate(members)]
+        return group(tuple(read)) if len(self.problems) == before else INVALID
 
     def check_whole(self) -> None:
         """What no single field can know."""
-        for name in _mapping(self.block, "components"):
+        for name, dotted in _mapping(self.block, "components").items():
             if name in BUILT_IN_COMPONENTS:
                 self.problem(f"{ROOT}.components.{name}", "is a built-in component, expected another name")
+            if isinstance(dotted, str) and not all(dotted.partition(":")):
+                self.problem(f"{ROOT}.components.{name}", f"got {shown(dotted)}, expected package.module:name")
         self._check_derived(_mapping(self.block, "derived"))
         restores = _mapping(self.block, "rollback").get("restore") == "weights"
         if restores and isinstance(self.block, Mapping) and self.block.get("checkpoint_stages") is False:
@@ -185,6 +186,9 @@ class _BlockReader(Reader):
     def _check_derived(self, derived: Mapping[str, Any]) -> None:
         names = list(derived)
         for number, (name, text) in enumerate(derived.items()):
+            if name.startswith(OWN_METRICS):
+                own = ", ".join(OWN_METRICS)
+                self.problem(f"{ROOT}.derived.{name}", f"is among the engine's own ({own}), expected another name")
             try:
                 used = parse_formula(str(text)).names
             except InputError as error:

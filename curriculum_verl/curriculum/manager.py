@@ -18,6 +18,9 @@ from curriculum_verl.errors import unknown_name
 logger = logging.getLogger(__name__)
 
 MOST_REPLAY = 0.9  # what probation may raise replay to, so that the stage itself goes on
+OVERDUE = 50  # steps (or one interval, if that is longer) after which something that waits for a validation asks for it
+RETRY_LOOKS = 10  # looks at an exit between two validations that are asked for because the last one was too low
+LONGEST_INTERVAL = 10**9
 
 
 @dataclass(slots=True)
@@ -29,7 +32,8 @@ class _Stand:
     stage_start: int = 0
     last_check: int = 0
     cooldown_until: int = 0
-    exit_met: str | None = None
+    asked: bool = False
+    ask_from: int = 0
     trial: Trial | None = None
     replay: dict[str, float] = field(default_factory=dict)
     warned: list[str] = field(default_factory=list)
@@ -79,9 +83,8 @@ class Manager:
     def interval(self) -> int:
         """Steps between two looks at the present exit."""
         following = min(self._now.stage + 1, len(self._config.stages) - 1)
-        return math.ceil(
-            self._config.advance.check_every * self._rollback.interval_factor ** self._now.failures[following]
-        )
+        growth = self._rollback.interval_factor ** min(self._now.failures[following], LONGEST_INTERVAL.bit_length())
+        return math.ceil(min(self._config.advance.check_every * growth, LONGEST_INTERVAL))
 
     def end_statuses(self) -> list[Status]:
         """How far the tests are that end the stage; in the last stage, the run."""
@@ -92,20 +95,27 @@ class Manager:
 
         The replay floor is split evenly among those buckets; probation adds to single ones.
         """
-        taught = {b for stage in self._config.stages[: self._now.stage] for b, share in stage.mix.items() if share > 0}
-        floors = {b: self._config.replay_floor / len(taught) + self._now.replay.get(b, 0.0) for b in sorted(taught)}
+        taught = self._taught(self._now.stage)
+        floors = {bucket: self._config.replay_floor / len(taught) for bucket in taught}
+        for bucket, extra in self._now.replay.items():
+            floors[bucket] = max(floors[bucket], self.stage.mix.get(bucket, 0.0)) + extra
         total = math.fsum(floors.values())
         limit = max(self._config.replay_floor, MOST_REPLAY)
-        return {b: floor * limit / total for b, floor in floors.items()} if total > limit else floors
+        return {bucket: floor * limit / total for bucket, floor in floors.items()} if total > limit else floors
+
+    def _taught(self, stages: int) -> list[str]:
+        """The buckets of the first so many stages, easiest first."""
+        mixes = [stage.mix for stage in self._config.stages[:stages]]
+        return [bucket for bucket in self._buckets if any(mix.get(bucket, 0.0) > 0 for mix in mixes)]
 
     def after_step(self, step: int) -> Decision:
         """Decide on what training measured; the tracker has seen it already."""
         self._decision = Decision(step, stop=self._now.stop)
-        if self._awaits_validation():
-            self._hold("validation")
-            self._say(validate=True)
-        elif self._due(step):
+        if self._due(step):
             self._check(step)
+        if self._now.asked and not self._decision.validate:
+            self._hold("validation")
+            self._ask()
         return self._decision
 
     def after_validation(self, step: int, scores: Mapping[str, float | Rate]) -> Decision:
@@ -116,23 +126,16 @@ class Manager:
         for bucket in scores.keys() - set(self._buckets):
             self._warn(f"validation reports {unknown_name('bucket', bucket, self._buckets)}")
         known = {bucket: score for bucket, score in scores.items() if bucket in self._buckets}
-        self._say(alarms=tuple(self._validation.observe(step, known, self.stage.mix)))
-        reason, self._now.exit_met = self._now.exit_met, None
-        if reason is not None:
-            self._advance(step, reason)
-        elif self._now.trial is not None and self._judge(step, self._now.trial):
-            pass
-        elif self._due(step):
+        alarms = self._validation.observe(step, known, self.stage.mix, self._taught(self._now.stage + 1))
+        self._say(alarms=tuple(alarms))
+        asked, self._now.asked = self._now.asked, False
+        if self._now.trial is not None and self._judge(step, self._now.trial):
+            return self._decision
+        if self._due(step) or (asked and step > self._now.stage_start):
             self._check(step)
         elif self._end is not None:
             self._end.observe(self._tracker, self._now.stage_start)
         return self._decision
-
-    def _awaits_validation(self) -> bool:
-        if not self._config.advance.validate_now:
-            return False
-        trial = self._now.trial
-        return self._now.exit_met is not None or (trial is not None and not trial.judged)
 
     def _due(self, step: int) -> bool:
         now = self._now
@@ -147,32 +150,44 @@ class Manager:
         """Look at the exit; if it is met, advance, or say what holds it."""
         now = self._now
         now.last_check = step
+        now.asked = now.asked and now.trial is not None
         if self._end is None:
             return
         self._end.observe(self._tracker, now.stage_start)
-        self._warn_of_problems(self._end)
+        self._warn_of_problems(step, self._end)
         if not self._end.met:
             return
-        reason = "; ".join(str(status) for status in self._end.statuses() if status.met)
-        if now.stage == len(self._config.stages) - 1:
+        reason = "; ".join(map(str, self._end.reasons()))
+        if now.trial is not None:
+            self._hold("probation" if now.trial.judged else "trial")
+            self._ask_if_overdue(step, f"the end of stage {self.stage.name!r}")
+        elif now.stage == len(self._config.stages) - 1:
             now.stop = reason
             self._say(stop=reason)
-        elif now.trial is not None:
-            self._hold("probation" if now.trial.judged else "trial")
         elif step < now.cooldown_until:
             self._hold("cooldown")
-        elif self._config.advance.validate_now and self._validation.step != step:
-            now.exit_met = reason
-            self._say(validate=True)
-        else:
+        elif not self._config.advance.validate_now or self._validation.step == step:
             self._advance(step, reason)
+        elif step < now.ask_from:
+            self._hold("min_performance")
+        else:
+            self._ask()
 
     def _advance(self, step: int, reason: str) -> None:
         now = self._now
         score = self._validation.on(self.stage.mix)
         least = self._config.advance.min_performance
-        if least is not None and (score is None or score < least):
-            self._hold("not_validated" if score is None else "min_performance")
+        if score is None and (least is not None or self._config.rollback is not None):
+            self._hold("not_validated")
+            now.ask_from = step + RETRY_LOOKS * self.interval
+            if self._validation.step >= 0:
+                missing = ", ".join(self._validation.missing(self.stage.mix))
+                self._warn(f"stage {self.stage.name!r} cannot end: validation has no score for bucket {missing}")
+            self._ask_if_overdue(step, f"the end of stage {self.stage.name!r}")
+            return
+        if least is not None and score is not None and score < least:
+            self._hold("min_performance")
+            now.ask_from = step + RETRY_LOOKS * self.interval
             return
         following = self._config.stages[now.stage + 1]
         before = self._validation.on(following.mix) if self._rollback.baseline == "new_mix" else score
@@ -203,21 +218,24 @@ class Manager:
     def _judge_drop(self, step: int, trial: Trial) -> bool:
         """Compare the score on the mix after the advance with the one remembered from before."""
         after = self._validation.on(self.stage.mix)
-        if not self._judgeable(trial):
+        if not self._judgeable(trial) or trial.before is None:
             trial.judged = True
-        elif after is None and self._config.advance.validate_now and not trial.asked_again:
-            trial.asked_again = True
-            self._say(validate=True)
-        elif after is None or trial.before is None:
-            missing = ", ".join(self._validation.missing(self.stage.mix))
-            self._warn(
-                f"the advance to {self.stage.name!r} stands unjudged: validation has no score for bucket {missing}"
-            )
-            trial.judged = True
+        elif after is None:
+            missing = self._validation.missing(self.stage.mix)
+            if missing == trial.missing:
+                unjudged = f"the advance to {self.stage.name!r} stands unjudged"
+                self._warn(f"{unjudged}: validation has no score for bucket {', '.join(missing)}")
+                trial.judged = True
+            else:  # the rest may come in another report
+                trial.missing = missing
+                if self._config.advance.validate_now:
+                    self._ask()
         else:
             trial.judged = True
             if after - trial.before < self._rollback.threshold:
                 reason = f"score {fall_in_words(trial.before, after, self._rollback.threshold)}"
+                if step == trial.step:
+                    reason += " (with the same weights: by so much the new mix is harder)"
                 self._take_back(step, trial, reason, trial.before, after)
                 return True
             self._now.transitions[-1] = replace(self._now.transitions[-1], after=after)
@@ -229,6 +247,8 @@ class Manager:
         if probation is None or not trial.mastered or step == trial.watched_step:
             return False
         threshold = self._rollback.threshold if probation.threshold is None else probation.threshold
+        if missing := self._validation.missing(dict.fromkeys(trial.mastered, 1.0)):
+            self._warn(f"probation cannot watch bucket {', '.join(missing)}: validation has no score for it")
         for bucket, before, after in trial.watch(step, self._validation.scores, threshold):
             reason = f"probation: bucket {bucket} {fall_in_words(before, after, threshold)}"
             if probation.action == "rollback":
@@ -254,16 +274,37 @@ class Manager:
         self._say(transitions=(*self._decision.transitions, transition))
         logger.info("step %d: %s from %s to %s: %s", step, kind, transition.source, transition.target, reason)
         now.stage, now.stage_start, now.last_check, now.trial = target, step, step, None
+        now.asked, now.ask_from, now.stop = False, 0, None
         now.replay.clear()
         self._end = self._build_end()
 
-    def _warn_of_problems(self, condition: Condition) -> None:
-        for metric, problem in condition.problems(self._tracker):
-            if metric.startswith("val/") and self._validation.step < 0:
-                continue  # nothing was validated yet, so nothing is wrong yet
-            known = self._tracker.names()
-            detail = unknown_name("metric", metric, known) if metric not in known else f"{metric} {problem}"
-            self._warn(f"stage {self.stage.name!r} tests a metric that cannot end it: {detail}")
+    def _warn_of_problems(self, step: int, condition: Condition) -> None:
+        """Name metrics that nobody reports; one that may still come - a validation, say - when it is overdue."""
+        known = self._tracker.names()
+        for metric, problem in condition.problems(self._tracker, self._now.stage_start):
+            stage = f"stage {self.stage.name!r} tests a metric that cannot end it"
+            if metric.startswith("val/") and self._validation.step <= self._now.stage_start:
+                self._ask_if_overdue(step, f"{metric}, which stage {self.stage.name!r} tests,")
+            elif metric not in known:
+                self._warn(f"{stage}: {unknown_name('metric', metric, known)}")
+            elif problem is not None:
+                self._warn(f"{stage}: {metric} {problem}")
+            elif step - self._now.stage_start >= self._patience:
+                self._warn(f"{stage}: {metric} had no value since the stage began at step {self._now.stage_start}")
+
+    @property
+    def _patience(self) -> int:
+        return max(OVERDUE, self.interval)
+
+    def _ask_if_overdue(self, step: int, what: str) -> None:
+        last = max(self._validation.step, self._now.stage_start)
+        if step - last >= self._patience:
+            self._warn(f"{what} waits for a validation, and none has come since step {last}")
+            self._ask()
+
+    def _ask(self) -> None:
+        self._now.asked = True
+        self._say(validate=True)
 
     def _warn(self, message: str) -> None:
         if message not in self._now.warned:

@@ -16,7 +16,8 @@ ADMISSION_ROUNDS = 4  # after so many refusals a slot takes what comes: a draw e
 class Pools:
     """Takes prompts out of buckets; none comes twice before its bucket is exhausted, then a new shuffle begins.
 
-    The whole state is how many prompts each bucket has given out: epoch and position follow from it.
+    A batch holds a prompt once, if its bucket has enough: what a new shuffle would repeat is put off to the next batch.
+    The state is how many prompts each bucket has given out, and what was put off: epoch and position follow from it.
     """
 
     def __init__(self, index: PromptIndex, seed: int, admission: Admission | None = None):
@@ -26,26 +27,50 @@ class Pools:
         self._keys = np.array([key_of(seed, bucket) for bucket in range(len(index.names))], dtype=np.uint64)
         self._taken = np.zeros(len(index.names), dtype=np.int64)
         self._skipped = np.zeros(len(index.names), dtype=np.int64)
+        self._put_off: list[list[int]] = [[] for _ in index.names]
 
     def take(self, counts: NDArray[np.int64]) -> NDArray[np.int64]:
         """The next counts[b] prompts of every bucket b, bucket after bucket, without those that admission skips."""
-        prompts = self._next(counts)
-        if self.admission is None:
-            return prompts
+        ends = (self._taken // self.index.sizes + 1) * self.index.sizes
+        put_off = any(self._put_off)
+        prompts = self._put_off_then_next(counts) if put_off else self._next(counts)
         buckets = np.repeat(np.arange(len(counts)), counts)
-        pending = np.arange(len(prompts))
-        for _ in range(ADMISSION_ROUNDS):
-            pending = pending[~self.admission.admits(prompts[pending])]
-            if not pending.size:
-                break
-            refused = np.bincount(buckets[pending], minlength=len(counts))
-            self._skipped += refused
-            prompts[pending] = self._next(refused)
+        if self.admission is not None:
+            self._replace_refused(prompts, buckets, self.admission)
+        if put_off or (self._taken > ends).any():  # only then can two shuffles meet in one batch
+            self._replace_repeated(prompts, buckets, counts)
         return prompts
 
-    def left(self) -> NDArray[np.int64]:
-        """How many prompts of every bucket come before its next reshuffle."""
-        return self.index.sizes - self._taken % self.index.sizes
+    def _put_off_then_next(self, counts: NDArray[np.int64]) -> NDArray[np.int64]:
+        first = [waiting[:count] for waiting, count in zip(self._put_off, counts, strict=True)]
+        self._put_off = [waiting[count:] for waiting, count in zip(self._put_off, counts, strict=True)]
+        rest = counts - np.array([len(waiting) for waiting in first])
+        following = np.split(self._next(rest), np.cumsum(rest)[:-1])
+        parts = [part for pair in zip(first, following, strict=True) for part in pair]
+        return np.concatenate(parts).astype(np.int64)
+
+    def _replace_refused(self, prompts: NDArray[np.int64], buckets: NDArray[np.int64], admission: Admission) -> None:
+        pending = np.arange(len(prompts))
+        for _ in range(ADMISSION_ROUNDS):
+            pending = pending[~admission.admits(prompts[pending])]
+            if not pending.size:
+                break
+            refused = np.bincount(buckets[pending], minlength=len(self._taken))
+            self._skipped += refused
+            prompts[pending] = self._next(refused)
+
+    def _replace_repeated(
+        self, prompts: NDArray[np.int64], buckets: NDArray[np.int64], counts: NDArray[np.int64]
+    ) -> None:
+        enough = (counts <= self.index.sizes)[buckets]
+        while True:
+            repeated = enough.copy()
+            repeated[np.unique(prompts, return_index=True)[1]] = False
+            if not repeated.any():
+                return
+            for bucket, prompt in zip(buckets[repeated].tolist(), prompts[repeated].tolist(), strict=True):
+                self._put_off[bucket].append(prompt)
+            prompts[repeated] = self._next(np.bincount(buckets[repeated], minlength=len(counts)))
 
     def _next(self, counts: NDArray[np.int64]) -> NDArray[np.int64]:
         bucket = np.repeat(np.arange(len(counts)), counts)
@@ -56,17 +81,21 @@ class Pools:
         return self.index.offsets[bucket] + permute(position, self.index.sizes[bucket], keys)
 
     def state_dict(self) -> dict[str, Any]:
-        """How many prompts each bucket gave out and skipped."""
-        return {"taken": self._taken.tolist(), "skipped": self._skipped.tolist()}
+        """How many prompts each bucket gave out and skipped, and what it put off."""
+        return {
+            "taken": self._taken.tolist(),
+            "skipped": self._skipped.tolist(),
+            "put_off": [list(waiting) for waiting in self._put_off],
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue where the saved walk stood."""
         self._taken = np.array(state["taken"], dtype=np.int64)
         self._skipped = np.array(state["skipped"], dtype=np.int64)
+        self._put_off = [list(waiting) for waiting in state["put_off"]]
 
     def metrics(self) -> dict[str, float]:
-        """Epochs and skipped prompts by bucket."""
-        metrics = {f"epoch/{name}": epoch for name, epoch in self.index.by_name(self._taken / self.index.sizes).items()}
-        if self.admission is not None:
-            metrics |= {f"skipped/{name}": float(count) for name, count in self.index.by_name(self._skipped).items()}
-        return metrics
+        """Prompts that admission skipped, by bucket."""
+        if self.admission is None:
+            return {}
+        return {f"skipped/{name}": float(count) for name, count in self.index.by_name(self._skipped).items()}

@@ -22,6 +22,24 @@ class GroupRewards:
     informative: NDArray[np.bool_]  # the scores differ, so the group carries a learning signal
     invalid: int
 
+    @property
+    def comparable(self) -> NDArray[np.bool_]:
+        """Whether the group has two scores at least; fewer say nothing about variance."""
+        return self.trials >= 2
+
+    @property
+    def effective_trials(self) -> int:
+        """How many independent trials the pass rate over all groups is worth.
+
+        Responses to one prompt are alike, so they count for less than their number: p(1 - p) / (variance of the groups'
+        rates / groups), which is at most the number of responses, and the number of groups where all are equal.
+        """
+        groups, responses = len(self), int(self.trials.sum())
+        rates = self.wins / self.trials
+        spread = float(rates.var(ddof=1)) / groups if groups > 1 else 0.0
+        p = float(self.wins.sum() / responses)
+        return groups if spread == 0.0 else max(1, min(responses, int(p * (1 - p) / spread)))
+
     def __len__(self) -> int:
         return len(self.trials)
 

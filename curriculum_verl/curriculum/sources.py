@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from curriculum_verl.errors import ConfigError
+from curriculum_verl.schema import Unresolved
 
 ROOT = "curriculum"
 
@@ -32,19 +33,25 @@ def source_name(source: ConfigSource) -> str:
 
 
 def plain(node: Any, path: str) -> Any:
-    """Plain dicts and lists from anything that behaves like them; OmegaConf resolves its interpolations on the way."""
+    """Plain dicts and lists from anything that behaves like them; OmegaConf resolves its interpolations on the way.
+
+    What cannot be resolved stays as an Unresolved, so that it is reported together with every other mistake.
+    """
     try:
         if isinstance(node, Mapping) or (hasattr(node, "keys") and hasattr(node, "__getitem__")):
-            return {str(key): plain(node[key], f"{path}.{key}") for key in node}
+            return {str(key): plain(_get(node, key), f"{path}.{key}") for key in node}
         if isinstance(node, Sequence) and not isinstance(node, str | bytes):
-            return [plain(item, f"{path}[{position}]") for position, item in enumerate(node)]
-    except ConfigError:
-        raise
-    except (
-        Exception
-    ) as error:  # OmegaConf's errors (a missing ???, an unresolved ${...}) cannot be named without importing it
-        raise ConfigError([f"{path}: cannot be resolved: {error}"]) from error
+            return [plain(_get(node, position), f"{path}[{position}]") for position in range(len(node))]
+    except RecursionError:
+        raise ConfigError([f"{ROOT}: is nested too deeply to be read"]) from None
     return node
+
+
+def _get(node: Any, key: Any) -> Any:
+    try:
+        return node[key]
+    except Exception as error:  # OmegaConf's errors (a missing ???, an unresolved ${...}) need OmegaConf to be named
+        return Unresolved(str(error).splitlines()[0])
 
 
 def read_yaml(path: str | Path) -> Any:

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
@@ -19,55 +19,78 @@ _ARRAY = "__array__"
 
 
 def write_state(path: str | Path, state: Mapping[str, Any]) -> None:
-    """Write arrays first, then the JSON that names them, then remove the arrays of the state before.
+    """Write the arrays into the one of two files that the present JSON does not name, then the JSON that names it.
 
     Killed at any moment, the path holds the old state or the new one, with its arrays.
     """
     path = Path(path)
     arrays: dict[str, NDArray[Any]] = {}
-    document = {"version": VERSION, "arrays": None, "state": _without_arrays(state, "", arrays)}
-    kept = None
+    document = _Document(VERSION, None, _without_arrays(state, "", arrays))
+    _encode(document, path)  # what cannot be written is refused before anything is
+    used, free = _array_files(path)
     if arrays:
-        unnamed = path.with_name(f"{path.stem}.npz")
-        with replacing(unnamed) as file:
+        with replacing(free) as file:
             np.savez(file, **arrays)  # type: ignore[arg-type]
-        digest = _digest(unnamed)
-        kept = unnamed.replace(path.with_name(f"{path.stem}.{digest[:16]}.npz"))
-        document["arrays"] = {"file": kept.name, "blake2b": digest}
-    try:
-        content = msgspec.json.encode(document)
-    except (TypeError, ValueError) as error:
-        raise StateError(
-            f"{path}: the state cannot be written as JSON: {error}; a policy's state may hold plain values "
-            "and NumPy arrays"
-        ) from error
+        document.arrays = _Arrays(free.name, _digest(free))
     with replacing(path) as file:
-        file.write(content)
-    for other in path.parent.glob(f"{path.stem}.*.npz"):
-        if other != kept:
-            other.unlink(missing_ok=True)
+        file.write(_encode(document, path))
+    used.unlink(missing_ok=True)
+
+
+def _array_files(path: Path) -> tuple[Path, Path]:
+    """The array file that the JSON at this path names, and the one that it does not."""
+    first, second = (path.with_name(f"{path.name}.{slot}.npz") for slot in (0, 1))
+    try:
+        present = _read_document(path).arrays
+    except StateError:
+        present = None
+    return (second, first) if present is not None and present.file == second.name else (first, second)
+
+
+def _encode(document: "_Document", path: Path) -> bytes:
+    try:
+        return msgspec.json.encode(document)
+    except (TypeError, ValueError) as error:
+        expected = "a policy's state may hold plain values and NumPy arrays"
+        raise StateError(f"{path}: the state cannot be written as JSON: {error}; {expected}") from error
+
+
+class _Arrays(msgspec.Struct):
+    file: Annotated[str, msgspec.Meta(pattern=r"^[^/\\]+$")]
+    blake2b: str
+
+
+class _Document(msgspec.Struct):
+    version: int
+    arrays: _Arrays | None
+    state: dict[str, Any]
 
 
 def read_state(path: str | Path) -> dict[str, Any]:
     """Read what write_state wrote; a file that is damaged, incomplete or of another version is refused."""
     path = Path(path)
-    try:
-        document = msgspec.json.decode(path.read_bytes())
-    except OSError as error:
-        raise StateError(f"{path}: the curriculum's state cannot be read: {error.strerror}") from error
-    except msgspec.DecodeError as error:
-        raise StateError(f"{path}: not a curriculum state: {error}; resume from an earlier checkpoint") from error
-    if not isinstance(document, dict) or not {"version", "arrays", "state"} <= document.keys():
-        raise StateError(f"{path}: not a curriculum state; expected the keys version, arrays and state")
-    if document["version"] != VERSION:
+    document = _read_document(path)
+    if document.version != VERSION:
         raise StateError(
-            f"{path}: got state version {document['version']}, expected {VERSION}; "
+            f"{path}: got state version {document.version}, expected {VERSION}; "
             "resume with the package version that wrote it"
         )
-    named = document["arrays"]
-    arrays = {} if named is None else _read_arrays(path.with_name(named["file"]), named["blake2b"])
-    state: dict[str, Any] = _with_arrays(document["state"], arrays)
+    named = document.arrays
+    arrays = {} if named is None else _read_arrays(path.with_name(named.file), named.blake2b)
+    try:
+        state: dict[str, Any] = _with_arrays(document.state, arrays)
+    except (KeyError, TypeError) as error:
+        raise StateError(f"{path}: names an array that is not beside it ({error}); resume from another one") from error
     return state
+
+
+def _read_document(path: Path) -> _Document:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=_Document)
+    except OSError as error:
+        raise StateError(f"{path}: the curriculum's state cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise StateError(f"{path}: not a curriculum state: {error}; resume from an earlier checkpoint") from error
 
 
 def _read_arrays(path: Path, expected: str) -> dict[str, NDArray[Any]]:
@@ -146,8 +169,8 @@ def _differences(saved: Any, present: Any, path: str) -> Iterator[str]:
         yield f"{path}: saved {saved!r}, now {present!r}"
 
 
-def renamed_stages(state: Mapping[str, Any], config: CurriculumConfig) -> dict[str, Any]:
-    """The saved manager's state moved onto another list of stages, by name; the conditions start without history."""
+def moved_to(state: Mapping[str, Any], config: CurriculumConfig) -> dict[str, Any]:
+    """The saved manager's state moved onto other stages, by name; what is pending and the conditions start anew."""
     saved = [stage["name"] for stage in state["config"]["stages"]]
     names = [stage.name for stage in config.stages]
     current = saved[state["manager"]["stage"]]
@@ -159,6 +182,7 @@ def renamed_stages(state: Mapping[str, Any], config: CurriculumConfig) -> dict[s
         "stage": names.index(current),
         "failures": [failures.get(name, 0) for name in names],
         "trial": None,
-        "exit_met": None,
+        "asked": False,
+        "stop": None,
         "end": None,
     }

@@ -13,10 +13,16 @@ from curriculum_verl.errors import InputError
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """A value with the number of trials behind it."""
+    """A value with the number of trials behind it (0: unknown)."""
 
     value: float
     trials: int
+
+    def __post_init__(self) -> None:
+        if not self.trials >= 0:
+            raise InputError(f"rate {self.value}: got {self.trials} trials, expected a number of at least 0")
+        object.__setattr__(self, "value", float(self.value))
+        object.__setattr__(self, "trials", int(self.trials))
 
 
 @dataclass(frozen=True, slots=True)

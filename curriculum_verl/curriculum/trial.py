@@ -1,7 +1,7 @@
 """An advance on trial: what it is judged against, and for how long its mastered buckets are watched."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(slots=True)
@@ -13,7 +13,7 @@ class Trial:
     before: float | None
     mastered: dict[str, float]
     judged: bool = False
-    asked_again: bool = False
+    missing: list[str] = field(default_factory=list)
     watched: int = 0
     watched_step: int = 0
 

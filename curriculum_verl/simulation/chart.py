@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -15,12 +17,15 @@ from curriculum_verl.simulation.run import Trace
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")
 
 
+MOST_LABELS = 12  # more names of stages would cover each other
+
+
 def draw_trace(trace: Trace, title: str, path: Path) -> None:
     """Batch shares, pass rates and tokens by bucket over the steps of one recipe, with its transitions."""
     figure = Figure(figsize=(9, 8), layout="constrained")
     shares, rates, tokens = figure.subplots(3, sharex=True)
     steps = np.arange(1, len(trace.stages) + 1)
-    colours = [COLOURS[b % len(COLOURS)] for b in range(len(trace.buckets))]
+    colours = _colours(len(trace.buckets))
     batch = trace.prompts / trace.prompts.sum(axis=1, keepdims=True)
     shares.stackplot(steps, batch.T, labels=trace.buckets, colors=colours, alpha=0.85, step="mid", linewidth=0)
     shares.set(ylabel="share of the batch", ylim=(0, 1), xlim=(0, len(steps)), title=title)
@@ -33,7 +38,8 @@ def draw_trace(trace: Trace, title: str, path: Path) -> None:
         _mark_transitions(axes, trace)
     for axes in (rates, tokens):
         axes.grid(alpha=0.3)
-    figure.legend(*shares.get_legend_handles_labels(), loc="outside right upper", title="bucket")
+    columns = -(-len(trace.buckets) // 30)
+    figure.legend(*shares.get_legend_handles_labels(), loc="outside right upper", title="bucket", ncols=columns)
     _save(figure, path)
 
 
@@ -56,11 +62,16 @@ def draw_comparison(traces: Mapping[str, Trace], path: Path) -> None:
     _save(figure, path)
 
 
+def _colours(count: int) -> list[Any]:
+    """One colour a bucket: easily told apart while there are few, a scale from easy to hard when there are many."""
+    return list(COLOURS[:count]) if count <= len(COLOURS) else list(colormaps["viridis"](np.linspace(0, 1, count)))
+
+
 def _mark_transitions(axes: Axes, trace: Trace) -> None:
     for transition in trace.transitions:
         style = "-" if transition.kind == "advance" else ":"
         axes.axvline(transition.step + 0.5, color="black", linestyle=style, linewidth=1)
-        if axes.get_title():
+        if axes.get_title() and len(trace.transitions) <= MOST_LABELS:
             label = f" {'to' if transition.kind == 'advance' else 'back to'} {transition.target}"
             axes.text(transition.step + 0.5, 0.98, label, rotation=90, va="top", fontsize=8)
 

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from curriculum_verl.curriculum.index import PromptIndex
 
+SCREENING = 8  # responses by which invented prompts were bucketed
 TOKENS = 256.0  # a response's length where nothing was logged
 
 
@@ -134,12 +135,17 @@ def prompt_pass_rates(
 
 
 def invented_learner(buckets: dict[str, int], seed: int, **parameters: float) -> Learner:
-    """A learner for invented prompts: it passes about 80 % of the easiest bucket and 2 % of the hardest."""
+    """A learner for invented prompts: it passes about 80 % of the easiest bucket and 2 % of the hardest.
+
+    What the policies know beforehand is what a user would: how SCREENING responses to every prompt were scored.
+    """
     count = len(buckets)
     ability = np.linspace(1.4, -4.0, count) if count > 1 else np.zeros(1)
-    offset = np.random.default_rng(seed).normal(0.0, 0.7, sum(buckets.values())).astype(np.float32)
+    random = np.random.default_rng(seed)
+    offset = random.normal(0.0, 0.7, sum(buckets.values())).astype(np.float32)
     expected = 1.0 / (1.0 + np.exp(-(np.repeat(ability, list(buckets.values())) + offset)))
-    index = PromptIndex.build(buckets, difficulty=1.0 - expected, pass_rate=expected)
+    seen = random.binomial(SCREENING, expected) / SCREENING
+    index = PromptIndex.build(buckets, difficulty=1.0 - seen, pass_rate=seen)
     return Learner(index, np.full(count, TOKENS), ability, offset, **parameters)
 
 

@@ -250,10 +250,32 @@ def test_statuses_tell_how_far_each_test_is():
 
 
 def test_a_metric_that_cannot_be_tested_is_a_problem():
-    config = AnyOf((Check("missing", above=0), Check("plain", confident_above=0.5), Check("rate", confident_above=0.5)))
+    names = ("missing", "old", "plain", "much", "rate")
+    config = AnyOf(tuple(Check(name, confident_above=0.5) for name in names))
     tracker = Tracker()
-    tracker.observe(1, {"plain": 0.5, "rate": Rate(0.5, 10)})
-    problems = dict(build_condition(config).problems(tracker))
-    assert problems.keys() == {"missing", "plain"}
-    assert "no such metric" in problems["missing"]
-    assert "without its number of trials" in problems["plain"]
+    tracker.observe(3, {"old": Rate(0.5, 10)})
+    tracker.observe(4, {"plain": 0.5, "much": Rate(5.0, 10), "rate": Rate(0.5, 10)})
+    problems = dict(build_condition(config).problems(tracker, after=3))
+    assert problems.keys() == {"missing", "old", "plain", "much"}
+    assert problems["missing"] is None
+    assert problems["old"] is None
+    assert "has no number of trials" in problems["plain"]
+    assert "is 5, which is no rate" in problems["much"]
+
+
+def test_what_is_no_rate_is_never_confidently_above():
+    tracker, condition = Tracker(), build_condition(Check("much", confident_above=0.5))
+    tracker.observe(1, {"much": Rate(5.0, 100)})
+    condition.observe(tracker, 0)
+    assert not condition.met
+
+
+def test_only_what_made_a_condition_met_is_a_reason():
+    config = AnyOf(
+        (AllOf((Check("rate", above=0.1), Check("rate", above=0.9))), Check("steps", at_least=10), Check("x", below=0))
+    )
+    tracker, condition = Tracker(), build_condition(config)
+    tracker.observe(1, {"rate": 0.8, "steps": 10})
+    assert condition.reasons() == []
+    condition.observe(tracker, 0)
+    assert [str(reason) for reason in condition.reasons()] == ["steps at_least 10 (10)"]

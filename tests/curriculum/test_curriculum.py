@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curriculum_verl.curriculum import Curriculum, Decision, PromptIndex, Rate
-from curriculum_verl.errors import InputError, StateError
+from curriculum_verl.curriculum import Curriculum, Decision, PromptIndex, Rate, load_config
+from curriculum_verl.errors import ConfigError, InputError, StateError
 
 POLICIES: dict[str, dict[str, Any]] = {
     "uniform": {},
@@ -209,7 +209,7 @@ def test_scores_that_are_not_finite_are_counted_and_kept_out() -> None:
     curriculum.observe(1, draw.prompts, scores)
     assert curriculum.metrics()["invalid_scores"] == 4
     assert curriculum.tracker.last("train/success_rate") == 0.5
-    assert curriculum.tracker.window("train/success_rate", 1).trials == 2
+    assert curriculum.tracker.window("train/success_rate", 1).trials == 1, "one passed, one did not: a trial's worth"
 
 
 def test_a_step_without_one_usable_score_is_survived() -> None:
@@ -235,7 +235,8 @@ def test_training_metrics_are_tracked_overall_and_by_bucket() -> None:
 @pytest.mark.parametrize(
     ("prompts", "scores", "message"),
     [
-        ([0, 1], [[1.0]], "as many"),
+        ([0, 1], [[1.0]], "got prompts of shape"),
+        ([0.5], [[1.0]], "expected row numbers"),
         ([200], [[1.0]], "got prompt 200, expected row numbers from 0 to 199"),
         ([-1], [[1.0]], "got prompt -1"),
     ],
@@ -357,3 +358,110 @@ def test_replay_floors_hold_in_the_long_run_for_every_policy(policy: str) -> Non
         curriculum.observe(step, draw.prompts, np.zeros((7, 2)))
     assert counts[0] / counts.sum() == pytest.approx(0.3, abs=0.02)
     assert counts[1] == 0
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"stages": [0, 0, 0]}, {"stages": [[0]]}, {"metrics": {"kl": None}}, {"metrics": {"kl": "much"}}],
+)
+def test_a_refused_observation_can_be_repeated_correctly(wrong: dict[str, Any]) -> None:
+    curriculum = make("posterior")
+    before = repr(curriculum.state_dict())
+    with pytest.raises(InputError):
+        curriculum.observe(1, [0, 1], [[1.0], [0.0]], **wrong)
+    assert repr(curriculum.state_dict()) == before
+    curriculum.observe(1, [0, 1], [[1.0], [0.0]])
+    assert curriculum.tracker.last("train/score") == 0.5
+
+
+def test_steps_are_counted_from_1() -> None:
+    with pytest.raises(InputError, match="got step 0, expected steps counted from 1"):
+        make().observe(0, [0], [[1.0]])
+
+
+def test_numpy_numbers_are_as_good_as_plain_ones(tmp_path: Path) -> None:
+    curriculum = make()
+    curriculum.observe(np.int64(1), np.array([0, 1]), np.ones((2, 2)), metrics={"kl": np.float32(0.5)})
+    curriculum.evaluate(np.int64(1), {"easy": Rate(np.float32(0.5), np.int64(10))})
+    curriculum.save(tmp_path / "state.json")
+    resumed = make()
+    resumed.load(tmp_path / "state.json")
+    assert resumed.metrics() == curriculum.metrics()
+
+
+def test_a_rate_needs_a_number_of_trials() -> None:
+    with pytest.raises(InputError, match="got -1 trials"):
+        Rate(0.5, -1)
+
+
+@pytest.mark.parametrize("part", ["data", "config", "manager", "tracker", "pools", "policy", "order"])
+def test_a_state_that_lacks_a_part_is_damaged(part: str) -> None:
+    state = make("posterior").state_dict()
+    del state[part]
+    with pytest.raises(StateError, match="damaged"):
+        make("posterior").load_state_dict(state)
+
+
+def test_data_is_told_apart_by_the_order_of_its_buckets_and_by_its_values() -> None:
+    block = {"policy": {"name": "uniform"}, "stages": [{"name": "a", "mix": {"x": 0.5, "y": 0.5}}]}
+    state = Curriculum.from_config(block, PromptIndex.build({"x": 2, "y": 2})).state_dict()
+    others = [PromptIndex.build({"y": 2, "x": 2}), PromptIndex.build({"x": 2, "y": 2}, difficulty=[0, 1, 2, 3])]
+    for other in others:
+        with pytest.raises(StateError, match=r"data\."):
+            Curriculum.from_config(block, other).load_state_dict(state)
+
+
+def test_a_checked_config_is_still_checked_against_the_data() -> None:
+    config = load_config({"stages": [{"name": "a", "mix": {"easi": 0.5, "medium": 0.5}}]})
+    with pytest.raises(ConfigError, match="unknown bucket 'easi'"):
+        Curriculum(config, make_index())
+
+
+@pytest.mark.parametrize(
+    "stop",
+    [None, {"metric": "val/score", "above": 0.9}, {"any": [{"metric": "val/score", "plateau": {"evals": 3}}]}],
+)
+def test_a_forced_resume_may_change_what_stops_the_run(stop: Any) -> None:
+    saved = make(stop={"metric": "stage/steps", "at_least": 3}, rollback=None, probation=None, advance={})
+    play(saved, 1, 60, history=3)
+    assert saved.stage.name == "three"
+    resumed = make(stop=stop, rollback=None, probation=None, advance={})
+    resumed.load_state_dict(saved.state_dict(), force=True)
+    log = play(resumed, 61, 63, history=3)
+    assert log[0][4].stop is None, "the old stop is gone"
+
+
+def test_a_forced_resume_keeps_the_place_in_the_data_when_only_admission_or_policy_changed() -> None:
+    saved = make("bandit")
+    play(saved, 1, 12, history=3)
+    for policy, changes in (("bandit", {"admission": None}), ("mixture", {})):
+        resumed = make(policy, **changes)
+        resumed.load_state_dict(saved.state_dict(), force=True)
+        for part in ("pools", "drawn", "step"):
+            assert resumed.state_dict()[part] == saved.state_dict()[part]
+
+
+def test_groups_of_one_response_say_nothing_about_variance() -> None:
+    curriculum = make("mixture")
+    draws = [curriculum.draw(8) for _ in range(3)]
+    for step, draw in enumerate(draws, 1):
+        curriculum.observe(step, draw.prompts, np.ones((8, 1)))
+    assert curriculum.tracker.last("train/informative") is None
+    assert curriculum.state_dict()["admission"]["streak"].sum() == 0
+
+
+def test_responses_to_one_prompt_are_not_independent_trials() -> None:
+    random = np.random.default_rng(0)
+    block = {
+        "stages": [
+            {"name": "a", "mix": {"x": 1.0}, "exit": {"metric": "train/success_rate", "confident_above": 0.6}},
+            {"name": "b", "mix": {"x": 1.0}},
+        ]
+    }
+    index, early = PromptIndex.build({"x": 1000}), 0
+    for _ in range(300):
+        curriculum = Curriculum.from_config(block, index)
+        rates = random.beta(1.0, 2 / 3, 64)  # prompts differ much; their mean is exactly the threshold
+        curriculum.observe(1, np.arange(64), (random.random((64, 8)) < rates[:, None]).astype(float))
+        early += curriculum.stage_number
+    assert early / 300 < 0.09, "95 % confidence, for one look"

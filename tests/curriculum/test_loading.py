@@ -276,7 +276,13 @@ def test_mixes_within_the_tolerance_are_scaled_to_one():
         (["rollback", "baseline"], "new_mix", "rollback.baseline: got 'new_mix' with advance.validate_now"),
         (["rollback", "interval_factor"], 0.5, "interval_factor: got 0.5, expected a number >= 1"),
         (["admission", "min_chance"], 0, "admission.min_chance: got 0, expected a number > 0 and < 1"),
-        (["advance"], None, "advance: got None, expected a mapping"),
+        (["advance"], 5, "advance: got 5, expected a mapping"),
+        (["derived"], {"train/score": "kl"}, "derived.train/score: is among the engine's own"),
+        (
+            ["components"],
+            {"mine": "notdotted"},
+            "components.mine: got the text 'notdotted', expected package",
+        ),
         (["checkpoint_stages"], "no", "checkpoint_stages: got the text 'no', expected true or false"),
     ],
 )

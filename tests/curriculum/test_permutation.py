@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -75,7 +77,8 @@ def test_epochs_and_seeds_give_other_orders():
 
 def test_the_order_is_fixed_for_good():
     """A change of these numbers breaks the resume of every run that was saved before it."""
-    assert whole(10, 42).tolist() == [2, 7, 6, 3, 9, 8, 0, 1, 5, 4]
+    assert whole(10, 42).tolist() == [4, 0, 2, 6, 3, 5, 8, 9, 7, 1]
+    assert whole(1000, 42)[:8].tolist() == [286, 987, 797, 457, 458, 880, 777, 603]
     assert RandomStream(7, "order").next().integers(0, 1000, 5).tolist() == [82, 190, 947, 685, 399]
 
 
@@ -103,3 +106,16 @@ def test_a_random_stream_resumes(through_json):
     assert [other.next().random() for _ in range(3)] == expected
     assert len(set(expected)) == 3
     assert RandomStream(3, "b").next().random() != RandomStream(3, "a").next().random()
+
+
+@pytest.mark.parametrize("size", [2, 3, 5, 6])
+def test_every_order_of_a_small_bucket_is_as_likely_as_any_other(size):
+    """Chi-square over all orders; a network of few rounds on so few items would miss it by far."""
+    orders = math.factorial(size)
+    runs = 40 * orders
+    keys = mix64(np.arange(runs, dtype=np.uint64) + np.uint64(key_of(5)))
+    out = permute(np.tile(np.arange(size), runs), np.full(runs * size, size), np.repeat(keys, size)).reshape(runs, size)
+    counts = np.unique(out @ size ** np.arange(size), return_counts=True)[1]
+    assert len(counts) == orders
+    excess = ((counts - 40) ** 2 / 40).sum() - (orders - 1)
+    assert abs(excess) < 4 * math.sqrt(2 * (orders - 1))

@@ -38,13 +38,30 @@ def test_no_prompt_comes_twice_before_its_bucket_is_exhausted(through_json, size
             assert all(first <= prompt < end for prompt in epoch)
 
 
+def test_within_an_epoch_the_walk_does_not_depend_on_the_batch_size():
+    parts, whole = make([30, 20]), make([30, 20])
+    each = [parts.take(np.array([n, n])).reshape(2, n) for n in (1, 7, 3, 5, 4)]
+    assert whole.take(np.array([20, 20])).tolist() == np.concatenate(each, axis=1).ravel().tolist()
+
+
 @settings(deadline=None)
-@given(SIZES, st.lists(st.integers(1, 7), max_size=8))
-def test_the_walk_does_not_depend_on_the_batch_size(sizes, batches):
-    parts, whole = make(sizes), make(sizes)
-    each = [parts.take(np.full(len(sizes), n)).reshape(len(sizes), n) for n in batches]
-    joined = np.concatenate(each, axis=1).ravel() if each else np.array([])
-    assert whole.take(np.full(len(sizes), sum(batches))).tolist() == joined.tolist()
+@given(st.integers(1, 40), st.lists(st.integers(1, 20), min_size=1, max_size=20), st.integers(0, 99), st.booleans())
+def test_a_batch_holds_a_prompt_once_if_its_bucket_has_enough(size, batches, seed, hopeless):
+    admission = Admission(size, seed, retry_after=50, min_chance=0.01) if hopeless else None
+    pools = make([size], seed, admission)
+    for n in batches:
+        prompts = pools.take(np.array([n]))
+        assert len(np.unique(prompts)) == min(n, size) if n <= size else len(prompts) == n
+        if admission is not None:
+            admission.observe(prompts, np.zeros(n, dtype=bool))
+
+
+def test_what_was_put_off_comes_with_the_next_batch():
+    pools = make([10])
+    walk = [pools.take(np.array([7])).tolist() for _ in range(10)]
+    assert all(len(set(batch)) == 7 for batch in walk)
+    drawn = [prompt for batch in walk for prompt in batch]
+    assert all(sorted(drawn[start : start + 10]) == list(range(10)) for start in range(0, 70, 10))
 
 
 def test_epochs_seeds_and_buckets_are_shuffled_differently():
@@ -63,8 +80,8 @@ def test_taking_nothing():
 def test_metrics_by_hand():
     pools = make([4, 2])
     pools.take(np.array([2, 5]))
-    assert pools.metrics() == {"epoch/b0": 0.5, "epoch/b1": 2.5}
-    assert pools.state_dict() == {"taken": [2, 5], "skipped": [0, 0]}
+    assert pools.metrics() == {}
+    assert pools.state_dict() == {"taken": [2, 5], "skipped": [0, 0], "put_off": [[], []]}
 
 
 def hopeless(size, members):
@@ -106,4 +123,4 @@ def test_round_trip_with_admission(through_json):
 def test_state_does_not_grow_with_the_prompts(size):
     pools = make([size, size])
     assert len(set(pools.take(np.array([512, 512])).tolist())) == 1024
-    assert pools.state_dict() == {"taken": [512, 512], "skipped": [0, 0]}
+    assert pools.state_dict() == {"taken": [512, 512], "skipped": [0, 0], "put_off": [[], []]}

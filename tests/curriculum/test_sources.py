@@ -2,7 +2,9 @@ from collections import OrderedDict
 from types import MappingProxyType
 
 import pytest
+from omegaconf import OmegaConf
 
+from curriculum_verl.curriculum.loading import load_config
 from curriculum_verl.curriculum.sources import plain, read_block, read_yaml
 from curriculum_verl.errors import ConfigError
 
@@ -50,7 +52,7 @@ def test_mappings_and_sequences_of_any_kind_become_plain():
 def test_a_config_that_holds_itself_is_an_error():
     loop = {}
     loop["stages"] = [loop]
-    with pytest.raises(ConfigError, match="cannot be resolved"):
+    with pytest.raises(ConfigError, match="nested too deeply"):
         plain(loop, "config")
 
 
@@ -123,3 +125,29 @@ def test_a_file_that_is_not_there(tmp_path):
 
 def test_a_byte_order_mark_is_no_part_of_the_first_key(write):
     assert read_yaml(write(b"\xef\xbb\xbfa: 1")) == {"a": 1}
+
+
+def test_everything_that_hydra_cannot_resolve_is_reported_with_every_other_mistake():
+    config = OmegaConf.create(
+        {
+            "trainer": {"never": "???"},
+            "curriculum": {
+                "seed": "???",
+                "polcy": {},
+                "stages": [{"name": "a", "mix": {"easy": "${nowhere.at.all}"}}],
+            },
+        }
+    )
+    with pytest.raises(ConfigError) as error:
+        load_config(config)
+    assert len(error.value.problems) == 3
+    text = str(error.value)
+    assert "curriculum.seed: cannot be resolved: Missing mandatory value" in text
+    assert "curriculum.stages[0] (a).mix.easy: cannot be resolved" in text
+    assert "did you mean 'policy'?" in text
+
+
+def test_the_rest_of_a_hydra_config_is_left_alone():
+    block = {"stages": [{"name": "a", "mix": {"easy": "${share}"}}]}
+    config = OmegaConf.create({"trainer": {"never": "???"}, "share": 1.0, "curriculum": block})
+    assert load_config(config).stages[0].mix == {"easy": 1.0}

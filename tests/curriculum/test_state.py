@@ -1,5 +1,6 @@
 """State files: complete or not at all, hashed, versioned, JSON."""
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -38,8 +39,9 @@ def test_the_file_is_json_with_a_version_and_names_and_hashes_its_arrays(tmp_pat
     write_state(tmp_path / "s.json", STATE)
     document = json.loads((tmp_path / "s.json").read_text())
     assert document["version"] == 1
-    assert files(tmp_path) == sorted(["s.json", document["arrays"]["file"]])
-    assert document["arrays"]["blake2b"].startswith(document["arrays"]["file"].split(".")[1])
+    assert files(tmp_path) == ["s.json", document["arrays"]["file"]]
+    content = (tmp_path / document["arrays"]["file"]).read_bytes()
+    assert document["arrays"]["blake2b"] == hashlib.blake2b(content).hexdigest()
 
 
 def test_a_state_without_arrays_is_one_file(tmp_path: Path) -> None:
@@ -48,24 +50,39 @@ def test_a_state_without_arrays_is_one_file(tmp_path: Path) -> None:
 
 
 def test_only_the_arrays_of_the_present_state_stay(tmp_path: Path) -> None:
-    write_state(tmp_path / "s.json", {"records": np.arange(3)})
-    (tmp_path / "other.0123456789abcdef.npz").touch()
-    write_state(tmp_path / "s.json", {"records": np.arange(4)})
-    assert len(files(tmp_path)) == 3
+    for length in (3, 4, 5):
+        write_state(tmp_path / "s.json", {"records": np.arange(length)})
+        assert len(files(tmp_path)) == 2
+        assert len(read_state(tmp_path / "s.json")["records"]) == length
     write_state(tmp_path / "s.json", {"a": 1})
-    assert files(tmp_path) == ["other.0123456789abcdef.npz", "s.json"]
+    assert files(tmp_path) == ["s.json"]
+
+
+@pytest.mark.parametrize("names", [("step.100", "step.200"), ("c.json", "c.1.json"), ("r[1].json", "r1.json")])
+def test_states_side_by_side_keep_their_own_arrays(tmp_path: Path, names: tuple[str, str]) -> None:
+    for number, name in enumerate(names):
+        for _ in range(2):
+            write_state(tmp_path / name, {"records": np.full(3, number)})
+    (tmp_path / "c.mine.npz").touch()
+    write_state(tmp_path / names[1], {"records": np.full(3, 1)})
+    assert [read_state(tmp_path / name)["records"][0] for name in names] == [0, 1]
+    assert len(files(tmp_path)) == 5
 
 
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
         (lambda folder: (folder / "s.json").write_text("{"), "not a curriculum state"),
-        (lambda folder: (folder / "s.json").write_text("[]"), "expected the keys version, arrays and state"),
+        (lambda folder: (folder / "s.json").write_text("[]"), "not a curriculum state"),
         (lambda folder: (folder / "s.json").write_bytes(b"\x80\x04."), "not a curriculum state"),
         (lambda folder: (folder / "s.json").unlink(), "cannot be read: No such file"),
         (lambda folder: next(folder.glob("*.npz")).unlink(), "is missing, but the state beside it names it"),
         (lambda folder: next(folder.glob("*.npz")).write_bytes(b"PK"), "does not match the hash"),
-        (lambda folder: _set_version(folder / "s.json", 2), "got state version 2, expected 1"),
+        (lambda folder: _change(folder / "s.json", version=2), "got state version 2, expected 1"),
+        (lambda folder: _change(folder / "s.json", state=[]), "not a curriculum state"),
+        (lambda folder: _change(folder / "s.json", arrays=5), "not a curriculum state"),
+        (lambda folder: _change(folder / "s.json", arrays={"file": "../x", "blake2b": ""}), "not a curriculum state"),
+        (lambda folder: _change(folder / "s.json", state={"a": {"__array__": "x"}}), "names an array that is not"),
     ],
 )
 def test_damage_is_named(tmp_path: Path, damage: Any, message: str) -> None:
@@ -75,8 +92,8 @@ def test_damage_is_named(tmp_path: Path, damage: Any, message: str) -> None:
         read_state(tmp_path / "s.json")
 
 
-def _set_version(path: Path, version: int) -> None:
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"version": version}))
+def _change(path: Path, **changes: Any) -> None:
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
 
 
 def test_a_policy_state_that_is_not_json_is_refused_and_the_old_state_stays(tmp_path: Path) -> None:

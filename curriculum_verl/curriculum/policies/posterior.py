@@ -47,7 +47,7 @@ class Posterior(SharePolicy):
         bucket_decay: Share = 0.8,
         candidates: Count = 4,
         floor: Share = 0.1,
-        stretch: Share = 0.5,
+        stretch: Share = 0.25,
     ):
         super().__init__(pools)
         self._target, self._half_life, self._strength = target, half_life, strength
@@ -77,11 +77,7 @@ class Posterior(SharePolicy):
 
     def pick(self, counts: NDArray[np.int64]) -> Prompts:
         """Of several candidates for every slot, the most useful by a Thompson draw."""
-        left = self.pools.left()
         offered = np.maximum(counts, np.minimum(counts * self._candidates, self.pools.index.sizes))
-        reshuffled = offered > left
-        # Past a reshuffle a candidate may come twice: then so many are taken that enough are left without the repeats.
-        offered = np.where(reshuffled & (counts > 0), np.maximum(offered, left + counts), offered)
         prompts = self.pools.take(offered)
         buckets = np.repeat(np.arange(len(counts)), offered)
         random = self._random.next()
@@ -89,10 +85,6 @@ class Posterior(SharePolicy):
         ticket = random.random(len(prompts))
         blind = ticket * offered[buckets] < self._floor * counts[buckets]
         score[blind] = ticket[blind] + 1.0  # above every usefulness, which is a logarithm
-        if reshuffled.any():
-            repeated = np.ones(len(prompts), dtype=bool)
-            repeated[np.unique(prompts, return_index=True)[1]] = False
-            score[repeated] = -np.inf
         starts = np.cumsum(offered) - offered
         kept = [
             start + np.sort(np.argpartition(-score[start : start + size], count - 1)[:count])

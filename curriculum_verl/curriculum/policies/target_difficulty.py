@@ -18,6 +18,8 @@ from curriculum_verl.schema import Count, Positive
 class TargetDifficulty(SharePolicy):
     """T <- clip(T + step_size * (hardest - easiest) * tanh(sensitivity * (R - target))), R the mean score of the step.
 
+    Hardest and easiest are those of all data; T is clipped to the buckets of the stage.
+
     Adaptive curriculum RFT (Shi et al. 2025), with its known faults mended: T is part of the state and survives a
     resume; a draw asks for T when the batch is made, not when it was prefetched; and a T that stands still does not
     repeat its batch: of the `spread` * n prompts nearest to T each draw takes another n (see NearestWalk).
@@ -41,9 +43,14 @@ class TargetDifficulty(SharePolicy):
         hard = [float(b) if index.difficulty is None else index.difficulty[rows] for b, rows in enumerate(index.rows())]
         keys = [key_of(pools.seed, bucket) for bucket in range(len(hard))]
         self._walks = [NearestWalk(int(n), h, key) for n, h, key in zip(index.sizes, hard, keys, strict=True)]
-        self._range = (float(min(np.min(h) for h in hard)), float(max(np.max(h) for h in hard)))
-        self._level = self._range[0] if start is None else float(np.clip(start, *self._range))
+        self._ranges = np.array([(np.min(h), np.max(h)) for h in hard], dtype=np.float64)
+        self._level = float(self._ranges.min()) if start is None else start
         self._draws = 0
+
+    def begin_stage(self, mix: Shares, floors: Shares) -> None:
+        """Take over a stage; the target stays within what its buckets hold."""
+        super().begin_stage(mix, floors)
+        self._move_to(self._level)
 
     def shares(self, n: int) -> Shares:
         """Where the n nearest prompts lie."""
@@ -73,9 +80,12 @@ class TargetDifficulty(SharePolicy):
 
     def observe(self, prompts: Prompts, rewards: GroupRewards) -> None:
         """Move the target by the rule above."""
-        low, high = self._range
         pull = np.tanh(self._sensitivity * (float(rewards.mean.mean()) - self._target))
-        self._level = float(np.clip(self._level + self._step_size * (high - low) * pull, low, high))
+        self._move_to(self._level + self._step_size * float(np.ptp(self._ranges)) * float(pull))
+
+    def _move_to(self, level: float) -> None:
+        members = self._ranges[self._mix > 0]
+        self._level = float(np.clip(level, members.min(), members.max()))
 
     def state_dict(self) -> dict[str, Any]:
         """The target and the count of draws."""

@@ -6,6 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curriculum_verl.curriculum.admission import Admission
+from curriculum_verl.curriculum.config import PolicyConfig
+from curriculum_verl.curriculum.index import PromptIndex
+from curriculum_verl.curriculum.policies import build_policy
+from curriculum_verl.curriculum.pools import Pools
 from curriculum_verl.curriculum.rewards import summarise
 
 SIZES = {"a": 400, "b": 400, "c": 400}
@@ -162,3 +166,14 @@ def test_no_prompt_comes_twice_into_a_batch_that_its_bucket_can_fill(make_policy
     policy = make_policy("target_difficulty", {"only": size}, difficulty=difficulty, spread=spread, start=1.0)
     for _ in range(6):
         assert len(np.unique(policy.draw(n))) == n
+
+
+def test_the_target_stays_within_what_the_stage_holds():
+    index = PromptIndex.build({"easy": 50, "hard": 50}, difficulty=np.linspace(0, 10, 100))
+    policy = build_policy(PolicyConfig("target_difficulty"), Pools(index, 0))
+    policy.begin_stage(np.array([1.0, 0.0]), np.zeros(2))
+    for _ in range(100):
+        policy.observe(np.arange(8), summarise(np.ones((8, 2)), 0.5))
+    assert policy.metrics()["target"] == pytest.approx(float(index.difficulty[49]))
+    policy.begin_stage(np.array([0.0, 1.0]), np.zeros(2))
+    assert policy.metrics()["target"] == pytest.approx(float(index.difficulty[50]))
