@@ -2,7 +2,15 @@
 
 from collections.abc import Iterator
 
-from curriculum_verl.curriculum.config import AllOf, AnyOf, ConditionConfig, CurriculumConfig, Rollback, Stage, Test
+from curriculum_verl.curriculum.config import (
+    AllOf,
+    AnyOf,
+    ConditionConfig,
+    CurriculumConfig,
+    MetricCondition,
+    Rollback,
+    Stage,
+)
 
 _POLICIES = {
     "uniform": "every prompt of the stage's buckets alike (the shares in the mix only say which buckets take part)",
@@ -29,7 +37,7 @@ def describe(config: CurriculumConfig) -> str:
 
 def describe_condition(condition: ConditionConfig) -> str:
     """A condition in words."""
-    if isinstance(condition, Test):
+    if isinstance(condition, MetricCondition):
         return _test(condition)
     word = " or " if isinstance(condition, AnyOf) else " and "
     parts = [describe_condition(member) for member in condition.members]
@@ -37,7 +45,7 @@ def describe_condition(condition: ConditionConfig) -> str:
     return word.join(nested)
 
 
-def _test(test: Test) -> str:
+def _test(test: MetricCondition) -> str:
     metric = test.metric
     if test.window > 1:
         metric = f"the mean of {metric} over the stage's last {test.window} values"

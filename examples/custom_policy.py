@@ -22,8 +22,8 @@ class HardestFirst(SharePolicy):
 
     def shares(self, n: int) -> Shares:
         """The share of every bucket in the next batch of n."""
-        members = np.flatnonzero(self._mix > 0)
-        shares = np.zeros(len(self._mix))
+        members = np.flatnonzero(self.mix > 0)
+        shares = np.zeros(len(self.mix))
         shares[members] = (1 - self._share) / max(1, len(members) - 1)
         shares[members[-1]] = self._share
         return shares / shares.sum()

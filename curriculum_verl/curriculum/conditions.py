@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Any, Protocol
 
-from curriculum_verl.curriculum.config import AllOf, AnyOf, ConditionConfig, Test
+from curriculum_verl.curriculum.config import AllOf, AnyOf, ConditionConfig, MetricCondition
 from curriculum_verl.curriculum.tracker import Reading, Tracker, least_squares_slope
 
 
@@ -54,7 +54,7 @@ class Condition(Protocol):
 
 def build_condition(config: ConditionConfig) -> Condition:
     """The condition that a config describes, without history."""
-    if isinstance(config, Test):
+    if isinstance(config, MetricCondition):
         return MetricTest(config)
     return Combined(config)
 
@@ -102,7 +102,7 @@ class Combined:
 class MetricTest:
     """One test on one metric. An evaluation counts only if the metric has a new value since the last one."""
 
-    def __init__(self, config: Test):
+    def __init__(self, config: MetricCondition):
         self._config = config
         self._rule = _rule(config)
         self._seen = -1
@@ -163,7 +163,7 @@ class _Rule(Protocol):
     def load_state_dict(self, state: dict[str, Any]) -> None: ...
 
 
-def _rule(config: Test) -> _Rule:
+def _rule(config: MetricCondition) -> _Rule:
     if config.above is not None:
         return _Compare("above", config.above)
     if config.below is not None:

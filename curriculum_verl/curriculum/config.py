@@ -40,7 +40,7 @@ class Patience:
 
 
 @dataclass(frozen=True, slots=True)
-class Test:
+class MetricCondition:
     """A test on one metric, averaged over its last `window` values of the stage; exactly one of the tests is given."""
 
     metric: Name
@@ -68,7 +68,7 @@ class AllOf:
     members: tuple["ConditionConfig", ...]
 
 
-ConditionConfig = Test | AnyOf | AllOf
+ConditionConfig = MetricCondition | AnyOf | AllOf
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """The curriculum: which prompts come next, with which reward weights, and when that changes."""
 
 import dataclasses
+import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from curriculum_verl.curriculum.admission import Admission
 from curriculum_verl.curriculum.conditions import Status
 from curriculum_verl.curriculum.config import CurriculumConfig, Stage
 from curriculum_verl.curriculum.decisions import Decision, Transition
+from curriculum_verl.curriculum.feedback import GroupScores, Scores, summarise
 from curriculum_verl.curriculum.formula import parse_formula
 from curriculum_verl.curriculum.index import PromptIndex
 from curriculum_verl.curriculum.loading import load_config, tests_of
@@ -21,22 +23,23 @@ from curriculum_verl.curriculum.manager import Manager
 from curriculum_verl.curriculum.policies import build_policy
 from curriculum_verl.curriculum.pools import Pools
 from curriculum_verl.curriculum.randomness import RandomStream
-from curriculum_verl.curriculum.rewards import GroupRewards, Scores, summarise
 from curriculum_verl.curriculum.sources import ConfigSource
 from curriculum_verl.curriculum.state import check_fits, config_state, moved_to, read_state, write_state
 from curriculum_verl.curriculum.tracker import Rate, Tracker
 from curriculum_verl.errors import ConfigError, InputError, StateError, unknown_name
 from curriculum_verl.manifest import read_manifest
 
+logger = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Draw:
-    """A batch: prompts as row numbers in random order, their buckets, and the stage whose reward weights they carry."""
+    """A batch: prompts as row numbers in random order, their buckets, the stage, and the reward weights they carry."""
 
     prompts: NDArray[np.int64]
     buckets: NDArray[np.int64]
     stage: int
-    rewards: dict[str, float]
+    reward_weights: dict[str, float]
 
 
 class Curriculum:
@@ -106,12 +109,26 @@ class Curriculum:
         return self._step
 
     @property
+    def awaits_validation(self) -> bool:
+        """Whether a validation was asked for that has not come.
+
+         A checkpoint is often written between a step and its validation: after a resume, validate before the first
+        draw if this says so, or if a scheduled validation of the present step is not the `validated_step`.
+        """
+        return self._manager.awaits_validation
+
+    @property
+    def validated_step(self) -> int:
+        """The step of the latest validation; -1 before the first."""
+        return self._manager.validated_step
+
+    @property
     def transitions(self) -> tuple[Transition, ...]:
         """All transitions so far, with their reasons."""
         return self._manager.transitions
 
     def end_statuses(self) -> list[Status]:
-        """How far the tests are that end the present stage."""
+        """Progress of every test that can end the present stage."""
         return self._manager.end_statuses()
 
     def draw(self, n: int) -> Draw:
@@ -133,35 +150,39 @@ class Curriculum:
     def observe(
         self,
         step: int,
-        prompts: ArrayLike,
-        scores: Scores,
+        prompts: ArrayLike = (),
+        scores: Scores = (),
         *,
+        passed: Scores | None = None,
         stages: ArrayLike | None = None,
         metrics: Mapping[str, float | Rate] | None = None,
     ) -> Decision:
         """Take the feedback of one training step.
 
-        `scores` holds a sequence of scores for every prompt; `stages` the stage that each prompt was drawn in, when
-        some may be older than the present one: those teach the policy but do not count for the present stage's
-        conditions. `metrics` are further values to track, such as reward/coherence.
+         `scores` holds a sequence of scores for every prompt, weighted as the trainer's advantages need them;
+        `passed` says of each whether the response passes, where that is not score >= pass_threshold; `stages` the
+        stage that each prompt was drawn in, when some may be older than the present one: those teach the policy but
+        do not count for the present stage's conditions. `metrics` are further values to track, such as
+        reward/coherence.
         """
         step = int(step)
         if step < 1:
             raise InputError(f"observe: got step {step}, expected steps counted from 1")
         if step <= self._step:
+            if step < self._step:
+                logger.warning("step %d was observed after step %d and is ignored", step, self._step)
             return Decision(step)
         rows = np.asarray(prompts)
-        rewards = summarise(scores, self.config.pass_threshold)
+        rewards = summarise(scores, self.config.pass_threshold, passed)
         measured = {name: _measurement(name, value) for name, value in (metrics or {}).items()}
         drawn_in = np.full(len(rewards), self.stage_number) if stages is None else np.asarray(stages)
         self._check_feedback(rows, rewards, drawn_in)
 
         self._step = step
         self._invalid += rewards.invalid
-        kept = rewards.trials > 0
+        kept = rewards.responses > 0
         rows, rewards, drawn_in = rows[kept].astype(np.int64), rewards.select(kept), drawn_in[kept]
-        if len(rows):
-            self._policy.observe(rows, rewards)
+        self._policy.observe(rows, rewards)
         if self._pools.admission is not None:
             self._pools.admission.observe(rows[rewards.comparable], rewards.informative[rewards.comparable])
         present = drawn_in == self.stage_number
@@ -174,7 +195,7 @@ class Curriculum:
         """Take a validation's mean score of every bucket, as a number or as a Rate with its number of trials."""
         return self._after(self._manager.after_validation(int(step), scores))
 
-    def _check_feedback(self, rows: NDArray[Any], rewards: GroupRewards, drawn_in: NDArray[Any]) -> None:
+    def _check_feedback(self, rows: NDArray[Any], rewards: GroupScores, drawn_in: NDArray[Any]) -> None:
         """Refuse feedback that does not fit before it changes anything."""
         for what, values in (("prompts", rows), ("stages", drawn_in)):
             if values.shape != (len(rewards),):
@@ -186,8 +207,8 @@ class Curriculum:
             outside = rows[(rows < 0) | (rows >= len(self.index))][0]
             raise InputError(f"observe: got prompt {outside}, expected row numbers from 0 to {len(self.index) - 1}")
 
-    def _measure(self, rows: NDArray[np.int64], rewards: GroupRewards) -> dict[str, float | Rate]:
-        """Scores, pass rates and the share of groups with a signal: over all prompts and by bucket."""
+    def _measure(self, rows: NDArray[np.int64], rewards: GroupScores) -> dict[str, float | Rate]:
+        """Scores, pass rates and the share of groups with a signal: mean over prompts, over all and by bucket."""
         if not len(rows):
             return {}
         names = self.index.names
@@ -197,9 +218,8 @@ class Curriculum:
         measured: dict[str, float | Rate] = {}
         for prefix, members in parts.items():
             part = rewards.select(members)
-            responses = part.trials.sum()
-            measured[f"{prefix}/score"] = float((part.mean * part.trials).sum() / responses)
-            measured[f"{prefix}/success_rate"] = Rate(float(part.wins.sum() / responses), part.effective_trials)
+            measured[f"{prefix}/score"] = float(part.mean.mean())
+            measured[f"{prefix}/success_rate"] = Rate(float(part.pass_rate.mean()), part.effective_trials)
             if groups := int(part.comparable.sum()):
                 informative = float(part.informative[part.comparable].mean())
                 measured[f"{prefix}/informative"] = Rate(informative, groups)

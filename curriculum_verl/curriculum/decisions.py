@@ -23,15 +23,17 @@ class Transition:
 class Decision:
     """What the caller has to do now; an empty one means: go on.
 
-    `validate`: validate now, with the present weights, and call `evaluate` for this step. `restore_step`: load model
-    and optimizer from the checkpoint taken at this step, when the abandoned stage began. `stop`: why the run should
-    end. `hold`: why a stage whose exit is met goes on. `alarms`: buckets that are being forgotten since this
-    validation.
+     `validate`: validate now, with the present weights, and call `evaluate` for this step. `checkpoint`: a stage
+    begins, and the recipe wants a full checkpoint of its start. `restore_step`: load model and optimizer from the
+    checkpoint taken at this step, when the abandoned stage began; the step count goes on all the same. `stop`: why
+    the run should end. `hold`: why a stage whose exit is met goes on. `alarms`: buckets that are being forgotten
+    since this validation.
     """
 
     step: int
     transitions: tuple[Transition, ...] = ()
     validate: bool = False
+    checkpoint: bool = False
     restore_step: int | None = None
     stop: str | None = None
     hold: str | None = None

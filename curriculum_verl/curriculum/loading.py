@@ -11,9 +11,9 @@ from curriculum_verl.curriculum.config import (
     AnyOf,
     ConditionConfig,
     CurriculumConfig,
+    MetricCondition,
     PolicyConfig,
     Stage,
-    Test,
 )
 from curriculum_verl.curriculum.formula import parse_formula
 from curriculum_verl.curriculum.policies import find_policy
@@ -42,9 +42,9 @@ def load_config(source: ConfigSource, buckets: Sequence[str] | None = None) -> C
     return checked
 
 
-def tests_of(condition: ConditionConfig | None) -> Iterator[Test]:
+def tests_of(condition: ConditionConfig | None) -> Iterator[MetricCondition]:
     """All tests of a condition, however nested."""
-    if isinstance(condition, Test):
+    if isinstance(condition, MetricCondition):
         yield condition
     elif condition is not None:
         for member in condition.members:
@@ -148,7 +148,7 @@ class _BlockReader(Reader):
         given = [key for key in TESTS if raw.get(key) is not None]
         if len(given) != 1:
             self.problem(path, f"got {' and '.join(given) or 'no test'}, expected exactly one of {', '.join(TESTS)}")
-        return self.construct(Test, raw, path)
+        return self.construct(MetricCondition, raw, path)
 
     def _group(self, raw: Mapping[str, Any], path: str, key: str, group: type[AnyOf | AllOf]) -> Any:
         members = raw[key]
@@ -174,6 +174,10 @@ class _BlockReader(Reader):
                 f"{ROOT}.rollback.restore",
                 "got 'weights' with checkpoint_stages: false, which leaves no checkpoint to restore; expected "
                 "checkpoint_stages: true, or restore: data",
+            )
+        if _mapping(self.block, "probation").get("action") == "rollback" and not _has(self.block, "rollback"):
+            self.problem(
+                f"{ROOT}.probation.action", "got 'rollback' without a rollback block; add one, or replay instead"
             )
         new_mix = _mapping(self.block, "rollback").get("baseline") == "new_mix"
         if new_mix and _mapping(self.block, "advance").get("validate_now") is True:
@@ -221,6 +225,10 @@ def _mapping(raw: Any, key: str) -> Mapping[str, Any]:
     """What stands under the key, if it is a mapping; if it is not, the reader has said so already."""
     value = raw.get(key) if isinstance(raw, Mapping) else None
     return value if isinstance(value, Mapping) else {}
+
+
+def _has(raw: Any, key: str) -> bool:
+    return isinstance(raw, Mapping) and raw.get(key) is not None
 
 
 def _stage_path(path: str, number: int | None, raw: Any) -> str:

@@ -10,8 +10,8 @@ from typing import Any
 from curriculum_verl.curriculum.conditions import Condition, Status, build_condition
 from curriculum_verl.curriculum.config import CurriculumConfig, Rollback, Stage
 from curriculum_verl.curriculum.decisions import Decision, Kind, Transition
+from curriculum_verl.curriculum.pending import PendingAdvance, fall_in_words
 from curriculum_verl.curriculum.tracker import Rate, Tracker
-from curriculum_verl.curriculum.trial import Trial, fall_in_words
 from curriculum_verl.curriculum.validation import Validation
 from curriculum_verl.errors import unknown_name
 
@@ -34,7 +34,7 @@ class _Stand:
     cooldown_until: int = 0
     asked: bool = False
     ask_from: int = 0
-    trial: Trial | None = None
+    pending: PendingAdvance | None = None
     replay: dict[str, float] = field(default_factory=dict)
     warned: list[str] = field(default_factory=list)
     holds: dict[str, int] = field(default_factory=dict)
@@ -86,8 +86,18 @@ class Manager:
         growth = self._rollback.interval_factor ** min(self._now.failures[following], LONGEST_INTERVAL.bit_length())
         return math.ceil(min(self._config.advance.check_every * growth, LONGEST_INTERVAL))
 
+    @property
+    def awaits_validation(self) -> bool:
+        """Whether a validation was asked for that has not come."""
+        return self._now.asked
+
+    @property
+    def validated_step(self) -> int:
+        """The step of the latest validation; -1 before the first."""
+        return self._validation.step
+
     def end_statuses(self) -> list[Status]:
-        """How far the tests are that end the stage; in the last stage, the run."""
+        """Progress of every test that can end the stage; in the last stage, the run."""
         return self._end.statuses() if self._end else []
 
     def floors(self) -> dict[str, float]:
@@ -129,7 +139,7 @@ class Manager:
         alarms = self._validation.observe(step, known, self.stage.mix, self._taught(self._now.stage + 1))
         self._say(alarms=tuple(alarms))
         asked, self._now.asked = self._now.asked, False
-        if self._now.trial is not None and self._judge(step, self._now.trial):
+        if self._now.pending is not None and self._judge(step, self._now.pending):
             return self._decision
         if self._due(step) or (asked and step > self._now.stage_start):
             self._check(step)
@@ -150,7 +160,7 @@ class Manager:
         """Look at the exit; if it is met, advance, or say what holds it."""
         now = self._now
         now.last_check = step
-        now.asked = now.asked and now.trial is not None
+        now.asked = now.asked and now.pending is not None
         if self._end is None:
             return
         self._end.observe(self._tracker, now.stage_start)
@@ -158,8 +168,8 @@ class Manager:
         if not self._end.met:
             return
         reason = "; ".join(map(str, self._end.reasons()))
-        if now.trial is not None:
-            self._hold("probation" if now.trial.judged else "trial")
+        if now.pending is not None:
+            self._hold("probation" if now.pending.judged else "unjudged")
             self._ask_if_overdue(step, f"the end of stage {self.stage.name!r}")
         elif now.stage == len(self._config.stages) - 1:
             now.stop = reason
@@ -195,75 +205,75 @@ class Manager:
         mastered = {
             bucket: scores[bucket] for bucket, share in self.stage.mix.items() if share > 0 and bucket in scores
         }
-        trial = Trial(step, now.stage, before, mastered)
+        pending = PendingAdvance(step, now.stage, before, mastered)
         self._switch(step, now.stage + 1, "advance", reason, before)
-        now.trial = trial
-        if self._config.advance.validate_now or not self._judgeable(trial):
-            self._judge(step, trial)
+        now.pending = pending
+        if self._config.advance.validate_now or not self._judgeable(pending):
+            self._judge(step, pending)
 
-    def _judgeable(self, trial: Trial) -> bool:
-        return self._config.rollback is not None and trial.before is not None
+    def _judgeable(self, pending: PendingAdvance) -> bool:
+        return self._config.rollback is not None and pending.before is not None
 
-    def _judge(self, step: int, trial: Trial) -> bool:
+    def _judge(self, step: int, pending: PendingAdvance) -> bool:
         """Judge an advance by the latest scores; true if it was taken back."""
-        if not trial.judged and self._judge_drop(step, trial):
+        if not pending.judged and self._judge_drop(step, pending):
             return True
-        if trial.judged and step > trial.step and self._judge_mastered(step, trial):
+        if pending.judged and step > pending.step and self._judge_mastered(step, pending):
             return True
         probation = self._config.probation
-        if trial.judged and (probation is None or not trial.mastered or trial.watched >= probation.evals):
-            self._now.trial = None
+        if pending.judged and (probation is None or not pending.mastered or pending.watched >= probation.evals):
+            self._now.pending = None
         return False
 
-    def _judge_drop(self, step: int, trial: Trial) -> bool:
+    def _judge_drop(self, step: int, pending: PendingAdvance) -> bool:
         """Compare the score on the mix after the advance with the one remembered from before."""
         after = self._validation.on(self.stage.mix)
-        if not self._judgeable(trial) or trial.before is None:
-            trial.judged = True
+        if not self._judgeable(pending) or pending.before is None:
+            pending.judged = True
         elif after is None:
             missing = self._validation.missing(self.stage.mix)
-            if missing == trial.missing:
+            if missing == pending.missing:
                 unjudged = f"the advance to {self.stage.name!r} stands unjudged"
                 self._warn(f"{unjudged}: validation has no score for bucket {', '.join(missing)}")
-                trial.judged = True
+                pending.judged = True
             else:  # the rest may come in another report
-                trial.missing = missing
+                pending.missing = missing
                 if self._config.advance.validate_now:
                     self._ask()
         else:
-            trial.judged = True
-            if after - trial.before < self._rollback.threshold:
-                reason = f"score {fall_in_words(trial.before, after, self._rollback.threshold)}"
-                if step == trial.step:
+            pending.judged = True
+            if after - pending.before < self._rollback.threshold:
+                reason = f"score {fall_in_words(pending.before, after, self._rollback.threshold)}"
+                if step == pending.step:
                     reason += " (with the same weights: by so much the new mix is harder)"
-                self._take_back(step, trial, reason, trial.before, after)
+                self._take_back(step, pending, reason, pending.before, after)
                 return True
             self._now.transitions[-1] = replace(self._now.transitions[-1], after=after)
         return False
 
-    def _judge_mastered(self, step: int, trial: Trial) -> bool:
+    def _judge_mastered(self, step: int, pending: PendingAdvance) -> bool:
         """Probation: look for a bucket of the stage before that fell."""
         probation = self._config.probation
-        if probation is None or not trial.mastered or step == trial.watched_step:
+        if probation is None or not pending.mastered or step == pending.watched_step:
             return False
         threshold = self._rollback.threshold if probation.threshold is None else probation.threshold
-        if missing := self._validation.missing(dict.fromkeys(trial.mastered, 1.0)):
+        if missing := self._validation.missing(dict.fromkeys(pending.mastered, 1.0)):
             self._warn(f"probation cannot watch bucket {', '.join(missing)}: validation has no score for it")
-        for bucket, before, after in trial.watch(step, self._validation.scores, threshold):
+        for bucket, before, after in pending.watch(step, self._validation.scores, threshold):
             reason = f"probation: bucket {bucket} {fall_in_words(before, after, threshold)}"
             if probation.action == "rollback":
-                self._take_back(step, trial, reason, before, after)
+                self._take_back(step, pending, reason, before, after)
                 return True
             self._now.replay[bucket] = self._now.replay.get(bucket, 0.0) + probation.replay_step
             self._warn(f"step {step}: {reason}; its replay share rises by {probation.replay_step:g}")
         return False
 
-    def _take_back(self, step: int, trial: Trial, reason: str, before: float, after: float) -> None:
+    def _take_back(self, step: int, pending: PendingAdvance, reason: str, before: float, after: float) -> None:
         self._now.failures[self._now.stage] += 1
         self._now.cooldown_until = step + self._rollback.cooldown
-        self._switch(step, trial.source, "rollback", reason, before, after)
-        if self._rollback.restore == "weights" and step > trial.step:
-            self._say(restore_step=trial.step)
+        self._switch(step, pending.source, "rollback", reason, before, after)
+        if self._rollback.restore == "weights" and step > pending.step:
+            self._say(restore_step=pending.step)
 
     def _switch(
         self, step: int, target: int, kind: Kind, reason: str, before: float | None, after: float | None = None
@@ -271,9 +281,11 @@ class Manager:
         now = self._now
         transition = Transition(step, kind, self.stage.name, self._config.stages[target].name, reason, before, after)
         now.transitions.append(transition)
-        self._say(transitions=(*self._decision.transitions, transition))
+        self._say(
+            transitions=(*self._decision.transitions, transition), checkpoint=self._config.checkpoint_stages, stop=None
+        )
         logger.info("step %d: %s from %s to %s: %s", step, kind, transition.source, transition.target, reason)
-        now.stage, now.stage_start, now.last_check, now.trial = target, step, step, None
+        now.stage, now.stage_start, now.last_check, now.pending = target, step, step, None
         now.asked, now.ask_from, now.stop = False, 0, None
         now.replay.clear()
         self._end = self._build_end()
@@ -328,9 +340,9 @@ class Manager:
         """Continue where the saved manager stood."""
         state = deepcopy(state)
         end, validation = state.pop("end"), state.pop("validation")
-        trial = None if state["trial"] is None else Trial(**state["trial"])
+        pending = None if state["pending"] is None else PendingAdvance(**state["pending"])
         transitions = [Transition(**transition) for transition in state["transitions"]]
-        self._now = _Stand(**state | {"trial": trial, "transitions": transitions})
+        self._now = _Stand(**state | {"pending": pending, "transitions": transitions})
         self._validation.load_state_dict(validation)
         self._end = self._build_end()
         if self._end is not None and end is not None:

@@ -36,7 +36,7 @@ class Pools:
         prompts = self._put_off_then_next(counts) if put_off else self._next(counts)
         buckets = np.repeat(np.arange(len(counts)), counts)
         if self.admission is not None:
-            self._replace_refused(prompts, buckets, self.admission)
+            self._replace_refused(prompts, buckets)
         if put_off or (self._taken > ends).any():  # only then can two shuffles meet in one batch
             self._replace_repeated(prompts, buckets, counts)
         return prompts
@@ -49,15 +49,21 @@ class Pools:
         parts = [part for pair in zip(first, following, strict=True) for part in pair]
         return np.concatenate(parts).astype(np.int64)
 
-    def _replace_refused(self, prompts: NDArray[np.int64], buckets: NDArray[np.int64], admission: Admission) -> None:
+    def admitted(self, prompts: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which prompts admission lets through now; the others are counted as skipped."""
+        if self.admission is None:
+            return np.ones(len(prompts), dtype=bool)
+        admitted = self.admission.admits(prompts)
+        self._skipped += np.bincount(self.index.bucket_of(prompts[~admitted]), minlength=len(self._skipped))
+        return admitted
+
+    def _replace_refused(self, prompts: NDArray[np.int64], buckets: NDArray[np.int64]) -> None:
         pending = np.arange(len(prompts))
         for _ in range(ADMISSION_ROUNDS):
-            pending = pending[~admission.admits(prompts[pending])]
+            pending = pending[~self.admitted(prompts[pending])]
             if not pending.size:
                 break
-            refused = np.bincount(buckets[pending], minlength=len(self._taken))
-            self._skipped += refused
-            prompts[pending] = self._next(refused)
+            prompts[pending] = self._next(np.bincount(buckets[pending], minlength=len(self._taken)))
 
     def _replace_repeated(
         self, prompts: NDArray[np.int64], buckets: NDArray[np.int64], counts: NDArray[np.int64]

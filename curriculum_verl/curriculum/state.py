@@ -15,6 +15,7 @@ from curriculum_verl.curriculum.config import AllOf, AnyOf, CurriculumConfig
 from curriculum_verl.errors import StateError, unknown_name
 
 VERSION = 1
+MAY_CHANGE = ("data", "forgetting_alarm", "checkpoint_stages")  # where the data lies, what is only reported or written
 _ARRAY = "__array__"
 
 
@@ -128,12 +129,12 @@ def _with_arrays(value: Any, arrays: Mapping[str, NDArray[Any]]) -> Any:
 
 
 def config_state(config: Any) -> Any:
-    """A config as plain values, for comparison; where the data lies does not matter, only what it is."""
+    """A config as plain values, for comparison, without what may change from one start of a run to the next."""
     if isinstance(config, AnyOf | AllOf):
         return {"any" if isinstance(config, AnyOf) else "all": [config_state(member) for member in config.members]}
     if is_dataclass(config):
-        skip = "data" if isinstance(config, CurriculumConfig) else ""
-        return {f.name: config_state(getattr(config, f.name)) for f in fields(config) if f.name != skip}
+        skip = MAY_CHANGE if isinstance(config, CurriculumConfig) else ()
+        return {f.name: config_state(getattr(config, f.name)) for f in fields(config) if f.name not in skip}
     if isinstance(config, Mapping):
         return {key: config_state(value) for key, value in config.items()}
     return [config_state(item) for item in config] if isinstance(config, tuple | list) else config
@@ -141,14 +142,11 @@ def config_state(config: Any) -> Any:
 
 def check_fits(saved: Mapping[str, Any], present: Mapping[str, Any], *, force: bool) -> list[str]:
     """How data and config differ from those of the saved state; refused unless forced."""
-    found = [
-        *_differences(saved["data"], present["data"], "data"),
-        *(
-            difference
-            for key in present["config"]
-            for difference in _differences(saved["config"].get(key), present["config"][key], key)
-        ),
-    ]
+    # A key that the saved config does not have yet was at its default.
+    config = config_state(CurriculumConfig(stages=())) | saved["config"]
+    found = list(_differences(saved["data"], present["data"], "data"))
+    for key in present["config"]:
+        found += _differences(config[key], present["config"][key], key)
     if found and not force:
         lines = "\n".join(f"  - {difference}" for difference in found)
         raise StateError(
@@ -181,7 +179,7 @@ def moved_to(state: Mapping[str, Any], config: CurriculumConfig) -> dict[str, An
         **state["manager"],
         "stage": names.index(current),
         "failures": [failures.get(name, 0) for name in names],
-        "trial": None,
+        "pending": None,
         "asked": False,
         "stop": None,
         "end": None,

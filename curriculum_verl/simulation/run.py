@@ -62,15 +62,16 @@ def simulate(config: CurriculumConfig, world: World, settings: Settings, label: 
         success.append(float((scores >= config.pass_threshold).mean()))
         rates.append(world.pass_rates())
         decision = curriculum.observe(step, draw.prompts, scores)
-        decisions.append(decision)
+        made_now = [decision]
         if decision.validate or step % settings.validate_every == 0:
             decision = curriculum.evaluate(step, _validate(rates[-1], world.index.names, settings, random))
-            decisions.append(decision)
+            made_now.append(decision)
             validations += 1
         if decision.restore_step is not None:
             world.restore(checkpoints[decision.restore_step])
-        if any(transition.step == step for transition in curriculum.transitions):
+        if any(made.checkpoint for made in made_now):
             checkpoints[step] = world.weights()
+        decisions += made_now
         if decision.stop:
             break
     return Trace(

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from curriculum_verl.curriculum.conditions import build_condition, wilson_lower
 from curriculum_verl.curriculum.config import AllOf, AnyOf, Patience, Plateau
-from curriculum_verl.curriculum.config import Test as Check  # pytest collects what is called Test
+from curriculum_verl.curriculum.config import MetricCondition as Check
 from curriculum_verl.curriculum.tracker import Rate, Tracker
 
 METRICS = ("a", "b", "c")

@@ -1,6 +1,7 @@
 """The public face: the invariants of exact resume, one truth per prompt, and idempotence, on random histories."""
 
 import itertools
+import json
 from pathlib import Path
 from typing import Any
 
@@ -77,27 +78,36 @@ def make(policy: str = "mixture", index: PromptIndex | None = None, **changes: A
     return Curriculum.from_config(make_block(policy, **changes), index or make_index())
 
 
+def observe(curriculum: Curriculum, step: int, history: int) -> list[Any]:
+    """One step of a made-up run: what comes back depends on the prompts, the step and the number of the history."""
+    draw = curriculum.draw(8)
+    random = np.random.default_rng([history, step])
+    chance = np.clip(0.9 - draw.prompts / 150 + 0.01 * step + random.normal(0, 0.2), 0, 1)
+    scores = (random.random((8, 4)) < chance[:, None]).astype(float)
+    scores[random.random((8, 4)) < 0.05] = np.nan
+    measured = {"reward/coherence": float(random.random()), "kl": float("inf") if step % 5 == 0 else 0.1}
+    decision = curriculum.observe(step, draw.prompts, scores, metrics=measured)
+    return [(step, draw.prompts.tolist(), draw.stage, draw.reward_weights, decision)]
+
+
+def validate(curriculum: Curriculum, step: int, history: int) -> list[Any]:
+    """What is asked for, and every fourth step; goes by what the curriculum says, as after a resume."""
+    log: list[Any] = []
+    scheduled = step % 4 == 0 and curriculum.validated_step < step
+    while len(log) < 3 and (curriculum.awaits_validation or (scheduled and not log)):
+        random = np.random.default_rng([history, step, len(log)])
+        level = np.clip(random.normal([0.8, 0.5, 0.2], 0.25), 0, 1).round(3)
+        scores_by_bucket = dict(zip(SIZES, (Rate(float(v), 40) for v in level), strict=True))
+        log.append((step, curriculum.evaluate(step, scores_by_bucket), curriculum.reward_weights()))
+    return log
+
+
 def play(curriculum: Curriculum, first: int, last: int, history: int, log: list[Any] | None = None) -> list[Any]:
-    """Steps of a made-up run: what comes back depends on the prompts, the step and the number of the history."""
+    """Steps and validations of a made-up run."""
     log = [] if log is None else log
     for step in range(first, last + 1):
-        draw = curriculum.draw(8)
-        random = np.random.default_rng([history, step])
-        chance = np.clip(0.9 - draw.prompts / 150 + 0.01 * step + random.normal(0, 0.2), 0, 1)
-        scores = (random.random((8, 4)) < chance[:, None]).astype(float)
-        scores[random.random((8, 4)) < 0.05] = np.nan
-        measured = {"reward/coherence": float(random.random()), "kl": float("inf") if step % 5 == 0 else 0.1}
-        decision = curriculum.observe(step, draw.prompts, scores, metrics=measured)
-        log.append((step, draw.prompts.tolist(), draw.stage, draw.rewards, decision))
-        for _ in range(3):
-            if not decision.validate and step % 4:
-                break
-            level = np.clip(random.normal([0.8, 0.5, 0.2], 0.25), 0, 1).round(3)
-            scores_by_bucket = dict(zip(SIZES, (Rate(float(v), 40) for v in level), strict=True))
-            decision = curriculum.evaluate(step, scores_by_bucket)
-            log.append((step, decision, curriculum.reward_weights()))
-            if not decision.validate:
-                break
+        log += observe(curriculum, step, history)
+        log += validate(curriculum, step, history)
     return log
 
 
@@ -136,6 +146,21 @@ def test_resume_at_every_step_of_one_history_goes_through_advance_and_rollback(p
         part.save(tmp_path / "state.json")
     assert resumed == expected
     assert whole.transitions, "the history must contain transitions, or nothing was proven"
+
+
+@pytest.mark.parametrize("history", range(4))
+def test_resume_between_a_step_and_its_validation(history: int, tmp_path: Path) -> None:
+    """A trainer writes its checkpoint after the step and before it validates the new weights."""
+    expected = play(make("posterior"), 1, 30, history)
+    resumed: list[Any] = []
+    part = make("posterior")
+    for step in range(1, 31):
+        resumed += observe(part, step, history)
+        part.save(tmp_path / "state.json")
+        part = make("posterior")
+        part.load(tmp_path / "state.json")
+        resumed += validate(part, step, history)
+    assert resumed == expected
 
 
 def test_the_made_up_histories_contain_rollbacks_too() -> None:
@@ -177,10 +202,12 @@ def test_a_switch_affects_the_very_next_batch_and_prompts_keep_the_weights_they_
     assert [draw.stage for draw in draws] == [0] * 9 + [1, 1]
     assert curriculum.transitions[0].step == 9
     old, new = draws[8], draws[9]
-    assert (old.rewards["coherence"], new.rewards["coherence"]) == (0.0, 0.1)
+    assert (old.reward_weights["coherence"], new.reward_weights["coherence"]) == (0.0, 0.1)
     assert np.bincount(old.buckets, minlength=3).tolist() == [10, 0, 0]
     assert np.bincount(new.buckets, minlength=3).tolist() == [4, 6, 0]
-    assert curriculum.reward_weights(old.stage) == old.rewards, "a prompt in flight is still scored by its own stage"
+    assert curriculum.reward_weights(old.stage) == old.reward_weights, (
+        "a prompt in flight is still scored by its own stage"
+    )
 
 
 def test_every_component_has_a_weight_in_every_stage() -> None:
@@ -465,3 +492,151 @@ def test_responses_to_one_prompt_are_not_independent_trials() -> None:
         curriculum.observe(1, np.arange(64), (random.random((64, 8)) < rates[:, None]).astype(float))
         early += curriculum.stage_number
     assert early / 300 < 0.09, "95 % confidence, for one look"
+
+
+def test_success_may_be_told_apart_from_the_score() -> None:
+    curriculum = make("posterior")
+    curriculum.observe(1, [0, 1], [[0.1, 0.2], [0.3, float("nan")]], passed=[[True, False], [True, True]])
+    assert curriculum.tracker.last("train/success_rate") == pytest.approx((0.5 + 1.0) / 2)
+    assert curriculum.tracker.last("train/score") == pytest.approx((0.15 + 0.3) / 2)
+    with pytest.raises(InputError, match="got 1 values for 2 scores"):
+        curriculum.observe(2, [0], [[0.1, 0.2]], passed=[[True]])
+
+
+def test_every_prompt_counts_alike_whatever_its_number_of_responses() -> None:
+    curriculum = make()
+    curriculum.observe(1, [0, 1], [[1.0] * 4, [0.0] * 32])
+    assert curriculum.tracker.last("train/success_rate") == 0.5
+    assert curriculum.tracker.last("train/score") == 0.5
+
+
+def test_a_stage_begins_with_a_checkpoint_if_the_recipe_wants_one() -> None:
+    for wanted in (True, False):
+        curriculum = make(checkpoint_stages=wanted, advance={}, rollback=None, probation=None)
+        decisions = [entry[4] for entry in play(curriculum, 1, 9, history=3) if len(entry) == 5]
+        assert [decision.checkpoint for decision in decisions if decision.transitions] == [wanted]
+        assert not any(decision.checkpoint for decision in decisions if not decision.transitions)
+
+
+def test_steps_without_scores_move_the_schedule() -> None:
+    curriculum = make("gaussian")
+    for step in range(1, 20):
+        curriculum.observe(step, metrics={"loss": 1.0})
+    curriculum.observe(20, np.arange(4), np.full((4, 2), np.nan))
+    assert curriculum.state_dict()["policy"]["seen"] == 20
+    assert curriculum.state_dict()["admission"]["step"] == 20
+
+
+def test_a_state_from_before_a_key_existed_is_taken_at_the_keys_default() -> None:
+    saved = make(admission=None)
+    state = saved.state_dict()
+    del state["config"]["admission"], state["config"]["replay_floor"]
+    assert make(admission=None, replay_floor=0.0).load_state_dict(state) == []
+    with pytest.raises(StateError, match=r"replay_floor: saved 0\.0, now 0\.15"):
+        make(admission=None).load_state_dict(state)
+
+
+def test_what_is_only_reported_may_change_between_starts() -> None:
+    assert make(forgetting_alarm=-0.3, checkpoint_stages=True).load_state_dict(make().state_dict()) == []
+
+
+def test_loading_does_not_tie_the_curriculum_to_the_state() -> None:
+    saved = make("posterior")
+    play(saved, 1, 12, history=3)
+    state = saved.state_dict()
+    frozen = repr(state)
+    resumed = make("posterior")
+    resumed.load_state_dict(state)
+    play(resumed, 13, 25, history=3)
+    assert repr(state) == frozen
+
+
+@pytest.mark.parametrize(
+    ("index", "changes", "kept"),
+    [
+        (make_index(data_hash="h9"), {}, {"policy": False, "pools": False, "admission": False}),
+        (None, {"seed": 8}, {"policy": False, "pools": False, "admission": False}),
+        (None, {"policy": {"name": "posterior", "target": 0.3}}, {"policy": False, "pools": True, "admission": True}),
+        (None, {"admission": {"retry_after": 9}}, {"policy": True, "pools": True, "admission": False}),
+        (None, {"replay_floor": 0.2}, {"policy": True, "pools": True, "admission": True}),
+    ],
+)
+def test_a_forced_resume_keeps_what_still_fits(index: Any, changes: dict[str, Any], kept: dict[str, bool]) -> None:
+    saved = make("posterior")
+    play(saved, 1, 12, history=3)
+    block = make_block("posterior") | changes
+    resumed = Curriculum.from_config(block, index or make_index())
+    resumed.load_state_dict(saved.state_dict(), force=True)
+    before, after = saved.state_dict(), resumed.state_dict()
+    assert {part: repr(after[part]) == repr(before[part]) for part in kept} == kept
+    assert after["manager"]["transitions"] == before["manager"]["transitions"]
+
+
+def test_a_forced_resume_onto_other_stages_drops_what_was_pending_and_keeps_the_count_of_failures() -> None:
+    block = make_block(admission=None)
+    block["advance"] = {"check_every": 2, "validate_now": False}
+    saved = Curriculum.from_config(block, make_index())
+    saved.evaluate(0, dict.fromkeys(SIZES, 0.5))
+    for step in range(1, 11):
+        saved.observe(step, saved.draw(8).prompts, np.zeros((8, 4)))
+    assert saved.state_dict()["manager"]["pending"] is not None
+    saved.evaluate(10, dict.fromkeys(SIZES, 0.0))
+    assert saved.stage.name == "one", "rolled back"
+    block["stages"].insert(0, {"name": "zero", "mix": {"easy": 1.0}, "exit": {"metric": "stage/steps", "at_least": 5}})
+    resumed = Curriculum.from_config(block, make_index())
+    resumed.load_state_dict(saved.state_dict(), force=True)
+    state = resumed.state_dict()["manager"]
+    assert (state["stage"], state["failures"], state["pending"]) == (1, [0, 0, 1, 0], None)
+
+
+def test_a_recipe_with_a_manifest_needs_no_index(tmp_path: Path) -> None:
+    manifest = {"version": 1, "ids_hash": "h1", "buckets": [{"name": n, "prompts": p} for n, p in SIZES.items()]}
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    block = make_block(data=str(tmp_path / "manifest.json"))
+    curriculum = Curriculum.from_config(block)
+    assert curriculum.state_dict()["data"]["hash"] == "h1"
+    assert curriculum.draw(8).prompts.max() < 40
+    block["stages"][0]["mix"] = {"esy": 1.0}
+    with pytest.raises(ConfigError, match="unknown bucket 'esy'"):
+        Curriculum.from_config(block)
+    del block["data"]
+    with pytest.raises(InputError, match="expected the path of a manifest"):
+        Curriculum.from_config(block)
+
+
+def test_windows_as_long_as_the_recipe_asks_for_are_kept() -> None:
+    block = {
+        "stages": [
+            {"name": "a", "mix": {"easy": 1.0}, "exit": {"metric": "kl", "window": 150, "below": 1.0}},
+            {"name": "b", "mix": {"easy": 1.0}},
+        ],
+        "stop": {"metric": "kl", "window": 180, "below": 1.0},
+    }
+    curriculum = Curriculum.from_config(block, make_index())
+    decisions = [curriculum.observe(step, metrics={"kl": 0.5}) for step in range(1, 340)]
+    assert curriculum.transitions[0].step == 150
+    assert next(decision.step for decision in decisions if decision.stop) == 330
+
+
+def test_hopeless_prompts_are_skipped_and_counted() -> None:
+    block = {"stages": [{"name": "a", "mix": {"hard": 1.0}}], "admission": {"retry_after": 1000}}
+    curriculum = Curriculum.from_config(block, make_index())
+    for step in range(1, 20):
+        curriculum.observe(step, curriculum.draw(16).prompts, np.zeros((16, 4)))
+    assert curriculum.metrics()["skipped/hard"] > 16
+
+
+def test_prompts_come_in_random_order() -> None:
+    curriculum = make("mixture", admission=None)
+    curriculum.observe(9, curriculum.draw(8).prompts, np.ones((8, 4)))
+    buckets = [make("uniform", stages=[{"name": "a", "mix": {"easy": 0.5, "hard": 0.5}}]).draw(64).buckets]
+    assert (np.diff(buckets[0]) < 0).any(), "not bucket after bucket"
+
+
+def test_progress_towards_the_end_of_the_stage_can_be_read() -> None:
+    curriculum = make(advance={}, rollback=None, probation=None)
+    curriculum.observe(1, [0], [[1.0, 0.0]])
+    assert [str(status) for status in curriculum.end_statuses()] == [
+        "train/success_rate over 3 above 0.6 (no value yet)",
+        "stage/steps at_least 9 (1)",
+    ]

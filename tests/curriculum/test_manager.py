@@ -142,7 +142,7 @@ def test_without_validate_now_the_next_validation_decides() -> None:
     run.validate(easy=0.8, medium=0.8)
     run.step(0.9)
     assert run.stage == "two"
-    assert run.step(0.9).hold == "trial", "no second advance before the first is judged"
+    assert run.step(0.9).hold == "unjudged", "no second advance before the first is judged"
     assert kinds(run.validate(easy=0.8, medium=0.6)) == [("rollback", "two", "one")]
 
 
@@ -246,7 +246,7 @@ def test_probation_ignores_a_small_fall_and_ends() -> None:
 
 def test_an_advance_waits_for_the_end_of_probation() -> None:
     run = probation_run("rollback")
-    assert run.step(0.99).hold == "trial"
+    assert run.step(0.99).hold == "unjudged"
     run.validate(easy=0.8)
     assert run.step(0.99).hold == "probation"
     assert kinds(run.validate(easy=0.8)) == [("advance", "two", "three")]
@@ -454,7 +454,7 @@ def test_stop_waits_for_the_trial_and_a_rollback_takes_it_back() -> None:
     run.step(0.0)
     run.validate()
     run.step(0.9)
-    assert [run.step(0.0).hold for _ in range(3)] == [None, "trial", "trial"]
+    assert [run.step(0.0).hold for _ in range(3)] == [None, "unjudged", "unjudged"]
     assert kinds(run.validate(medium=0.1)) == [("rollback", "two", "one")]
     assert run.step(0.0).stop is None
 
@@ -479,3 +479,99 @@ def test_probation_that_cannot_see_a_bucket_says_so() -> None:
     run.step(0.0)
     decision = run.manager.after_validation(run.now, {"medium": 0.8})
     assert "probation cannot watch bucket easy" in decision.warnings[0]
+
+
+def test_without_a_rollback_block_a_falling_score_takes_nothing_back() -> None:
+    run = Run()
+    run.step(0.0)
+    run.validate(easy=0.9, medium=0.9)
+    run.step(0.9)
+    run.step(0.0)
+    assert not run.validate(easy=0.1, medium=0.1).transitions
+    assert run.stage == "two"
+
+
+def test_a_validation_that_has_just_come_is_not_asked_for_again() -> None:
+    run = Run(advance={"validate_now": True}, rollback={"threshold": -0.9})
+    run.step(0.0)
+    run.tracker.observe(2, {"skill": 0.9, "stage/steps": 2})
+    run.now = 2
+    decision = run.validate()
+    assert kinds(decision) == [("advance", "one", "two")]
+    assert not decision.validate
+    assert run.manager.after_step(2) == Decision(2)
+
+
+def test_validations_between_two_looks_are_evaluations_too() -> None:
+    stages = [{**STAGES[0], "exit": {"metric": "val/easy/score", "patience": 3}}, STAGES[2]]
+    run = Run(stages=stages, advance={"check_every": 10})
+    for _ in range(10):
+        run.step(0.0)
+        if run.now % 2 == 0:
+            run.validate(easy=0.5)
+    assert run.stage == "three", "five validations without improvement, though there was only one look"
+
+
+def test_a_drop_of_exactly_the_threshold_is_kept_and_a_cooldown_ends_on_its_step() -> None:
+    stages = [STAGES[0], {**STAGES[1], "mix": {"medium": 1.0}}, STAGES[2]]
+    run = Run(
+        stages=stages,
+        advance={"validate_now": True},
+        rollback={"threshold": -0.25, "cooldown": 3, "interval_factor": 1},
+    )
+    run.step(0.9)
+    run.validate(easy=0.75, medium=0.49)
+    assert run.stage == "one"
+    holds = [run.step(0.9).hold for _ in range(3)]
+    assert holds == ["cooldown", "cooldown", None]
+    run.validate(easy=0.75, medium=0.5)
+    assert run.stage == "two"
+
+
+def test_weights_need_no_restoring_when_nothing_was_trained() -> None:
+    run = Run(advance={"validate_now": True}, rollback={"threshold": -0.05, "restore": "weights"})
+    run.step(0.9)
+    decision = run.validate(easy=0.8, medium=0.1)
+    assert kinds(decision)[1] == ("rollback", "two", "one")
+    assert decision.restore_step is None
+
+
+def test_an_interval_is_rounded_up() -> None:
+    run = Run(advance={"check_every": 3, "validate_now": True}, rollback={**ROLLBACK, "interval_factor": 1.5})
+    for _ in range(3):
+        run.step(0.9)
+    run.validate(medium=0.0)
+    assert run.manager.interval == 5
+
+
+def test_the_next_stage_starts_with_plain_floors_again() -> None:
+    run = probation_run("replay")
+    for easy in (0.3, 0.8):
+        run.step(0.0)
+        run.validate(easy=easy, medium=0.9)
+    assert run.manager.floors() == {"easy": pytest.approx(0.6)}
+    run.step(0.99)
+    assert run.stage == "three"
+    assert run.manager.floors() == {"easy": pytest.approx(0.05), "medium": pytest.approx(0.05)}
+
+
+def test_buckets_without_a_share_are_neither_taught_nor_mastered() -> None:
+    stages = [{**STAGES[0], "mix": {"easy": 1.0, "hard": 0.0}}, *STAGES[1:]]
+    run = Run(
+        stages=stages,
+        replay_floor=0.2,
+        rollback={"threshold": -0.5},
+        probation={"evals": 1, "action": "rollback", "threshold": -0.1},
+    )
+    run.step(0.0)
+    run.validate(easy=0.8, medium=0.6, hard=0.8)
+    run.step(0.9)
+    assert run.manager.floors() == {"easy": pytest.approx(0.2)}
+    run.step(0.0)
+    assert not run.validate(easy=0.8, medium=0.9, hard=0.0).transitions
+
+
+def test_replay_never_takes_the_whole_batch() -> None:
+    run = probation_run("replay")
+    run.manager._now.replay = {"easy": 5.0}
+    assert sum(run.manager.floors().values()) == pytest.approx(0.9)

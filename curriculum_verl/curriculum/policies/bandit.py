@@ -4,10 +4,10 @@ from typing import Any
 
 import numpy as np
 
+from curriculum_verl.curriculum.feedback import GroupScores
 from curriculum_verl.curriculum.mixing import Shares
 from curriculum_verl.curriculum.policies.base import Prompts, SharePolicy, mean_by_bucket
 from curriculum_verl.curriculum.pools import Pools
-from curriculum_verl.curriculum.rewards import GroupRewards
 from curriculum_verl.schema import NotNegative, Positive, Share
 
 
@@ -35,11 +35,11 @@ class Bandit(SharePolicy):
     def shares(self, n: int) -> Shares:
         """The softmax over the buckets of the mix."""
         bonus = self._explore * np.sqrt(2 * np.log1p(self._seen.sum()) / (1 + self._seen))
-        score = np.where(self._mix > 0, (self._value + bonus) / self._temperature, -np.inf)
+        score = np.where(self.mix > 0, (self._value + bonus) / self._temperature, -np.inf)
         weight = np.exp(score - score.max())
-        return np.asarray((1 - self._floor) * weight / weight.sum() + self._floor * self._mix)
+        return np.asarray((1 - self._floor) * weight / weight.sum() + self._floor * self.mix)
 
-    def observe(self, prompts: Prompts, rewards: GroupRewards) -> None:
+    def observe(self, prompts: Prompts, rewards: GroupScores) -> None:
         """Move the value of every bucket that was seen."""
         mean, seen = mean_by_bucket(rewards.advantage, self.pools.index.bucket_of(prompts), len(self._value))
         self._value = np.where(seen > 0, (1 - self._rate) * self._value + self._rate * mean, self._value)

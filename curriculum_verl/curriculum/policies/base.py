@@ -5,9 +5,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from curriculum_verl.curriculum.feedback import GroupScores
 from curriculum_verl.curriculum.mixing import Shares, apportion, raise_to_floors
 from curriculum_verl.curriculum.pools import Pools
-from curriculum_verl.curriculum.rewards import GroupRewards
 
 Prompts = NDArray[np.int64]
 
@@ -25,7 +25,7 @@ class Policy(Protocol):
     def draw(self, n: int) -> Prompts:
         """The row numbers of the next n prompts."""
 
-    def observe(self, prompts: Prompts, rewards: GroupRewards) -> None:
+    def observe(self, prompts: Prompts, rewards: GroupScores) -> None:
         """Learn from one step: a group of rewards for every prompt, each with at least one score."""
 
     def state_dict(self) -> dict[str, Any]:
@@ -47,12 +47,12 @@ class SharePolicy:
     def __init__(self, pools: Pools):
         self.pools = pools
         self._owed: Shares = np.zeros(len(pools.index.names))
-        self._mix: Shares = self._owed
-        self._floors: Shares = self._owed
+        self.mix: Shares = self._owed
+        self.floors: Shares = self._owed
 
     def begin_stage(self, mix: Shares, floors: Shares) -> None:
         """Take over a stage's mix; what buckets were owed under the old one is forgotten."""
-        self._mix, self._floors = mix, floors
+        self.mix, self.floors = mix, floors
         self._owed = np.zeros(len(mix))
 
     def shares(self, n: int) -> Shares:
@@ -61,14 +61,14 @@ class SharePolicy:
 
     def draw(self, n: int) -> Prompts:
         """The next n prompts, bucket after bucket."""
-        counts, self._owed = apportion(raise_to_floors(self.shares(n), self._floors), n, self._owed)
+        counts, self._owed = apportion(raise_to_floors(self.shares(n), self.floors), n, self._owed)
         return self.pick(counts)
 
     def pick(self, counts: NDArray[np.int64]) -> Prompts:
         """counts[b] prompts of every bucket b."""
         return self.pools.take(counts)
 
-    def observe(self, prompts: Prompts, rewards: GroupRewards) -> None:
+    def observe(self, prompts: Prompts, rewards: GroupScores) -> None:
         """Learn from one step; a policy that follows the mix has nothing to learn."""
 
     def state_dict(self) -> dict[str, Any]:

@@ -4,10 +4,10 @@ from typing import Any
 
 import numpy as np
 
+from curriculum_verl.curriculum.feedback import GroupScores
 from curriculum_verl.curriculum.mixing import Shares
 from curriculum_verl.curriculum.policies.base import Prompts, SharePolicy
 from curriculum_verl.curriculum.pools import Pools
-from curriculum_verl.curriculum.rewards import GroupRewards
 from curriculum_verl.schema import Count, Positive
 
 
@@ -24,8 +24,8 @@ class Gaussian(SharePolicy):
 
     def shares(self, n: int) -> Shares:
         """The bell over the buckets of the mix."""
-        members = np.flatnonzero(self._mix > 0)
-        shares = np.zeros(len(self._mix))
+        members = np.flatnonzero(self.mix > 0)
+        shares = np.zeros(len(self.mix))
         exponent = -((self._centre(len(members)) - np.arange(len(members))) ** 2) / (2 * self._width**2)
         bell = np.exp(exponent - exponent.max())
         shares[members] = bell / bell.sum()
@@ -34,7 +34,7 @@ class Gaussian(SharePolicy):
     def _centre(self, buckets: int) -> float:
         return float((buckets - 1) * min(1.0, self._seen / self._steps) ** self._power)
 
-    def observe(self, prompts: Prompts, rewards: GroupRewards) -> None:
+    def observe(self, prompts: Prompts, rewards: GroupScores) -> None:
         """Count the step."""
         self._seen += 1
 
@@ -49,4 +49,4 @@ class Gaussian(SharePolicy):
 
     def metrics(self) -> dict[str, float]:
         """Where the bell stands: 0 is the stage's easiest bucket."""
-        return {"centre": self._centre(int((self._mix > 0).sum()))}
+        return {"centre": self._centre(int((self.mix > 0).sum()))}

@@ -12,4 +12,4 @@ class Mixture(SharePolicy):
 
     def shares(self, n: int) -> Shares:
         """The mix."""
-        return self._mix
+        return self.mix

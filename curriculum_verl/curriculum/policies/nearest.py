@@ -13,8 +13,8 @@ class NearestWalk:
     """Prompts sorted once and cut into blocks of neighbours; the n nearest blocks give one prompt each.
 
     At every turn a block gives its next prompt, so that one comes again only when its block is used up; blocks that are
-    equally near, of which there may be any number, take turns too. A look costs as much as n blocks, however many there
-    are.
+    equally near, of which there may be any number, are walked round and round. A look costs as much as n blocks,
+    however many there are.
     """
 
     def __init__(self, size: int, difficulty: NDArray[np.float32] | float, key: int):
@@ -24,8 +24,11 @@ class NearestWalk:
         # 4 bytes a prompt, none where all are equally hard.
         self._order = np.argsort(difficulty, kind="stable").astype(np.uint32) if np.ndim(difficulty) else None
 
-    def nearest(self, level: float, n: int, spread: int, turn: int) -> Places:
-        """One prompt, as its place in the bucket, of each of the n nearest blocks of about `spread` prompts."""
+    def nearest(self, level: float, n: int, spread: int, turn: int, walked: int) -> Places:
+        """Places in the bucket, nearest first: one of each of the n nearest blocks of about `spread` prompts.
+
+        `walked` says where the walk through equally near blocks goes on.
+        """
         blocks = -(-self._size // spread)
         n = min(n, blocks)
         centre = self._easier(level) * blocks // self._size
@@ -33,25 +36,26 @@ class NearestWalk:
         starts = self._level_at(window * self._size // blocks)
         distance = np.abs(starts - level)
         edge = np.partition(distance, n - 1)[n - 1]
-        inside = window[distance < edge]
+        inside = np.flatnonzero(distance < edge)
+        inside = window[inside[np.argsort(distance[inside], kind="stable")]]
         equal = [self._blocks_at(value, blocks) for value in np.unique(starts[distance == edge])]
         if len(inside) + sum(map(len, equal)) == n:
-            return self._own_turns(window[distance <= edge], blocks, turn)
-        walked = self._walk(equal, n - len(inside), blocks, turn)
-        return np.concatenate([self._own_turns(inside, blocks, turn), walked])
+            return self._own_turns(np.concatenate([inside, *equal]), blocks, turn)
+        at_edge = self._walk(equal, n - len(inside), blocks, walked)
+        return np.concatenate([self._own_turns(inside, blocks, turn), at_edge])
 
     def _own_turns(self, block: NDArray[np.int64], blocks: int, turn: int) -> Places:
         """The next prompt of each block, every block having started elsewhere."""
         start = (mix64(block.astype(np.uint64) + self._key) >> np.uint64(32)).astype(np.int64)
         return self._take(block, start + turn, blocks)
 
-    def _walk(self, ranges: list[range], n: int, blocks: int, turn: int) -> Places:
+    def _walk(self, ranges: list[range], n: int, blocks: int, walked: int) -> Places:
         """The next n of the equally near blocks, in an order that is new for every round through them."""
         total = sum(map(len, ranges))
-        left = total - turn * n % total
+        left = total - walked % total
         # A draw that spans two rounds may meet a block twice, and in a block of one that is the same prompt.
         number = n if left >= n else n + left
-        rounds, position = np.divmod(turn * n + np.arange(number), total)
+        rounds, position = np.divmod(walked + np.arange(number), total)
         keys = mix64(self._key + rounds.astype(np.uint64))
         chosen = permute(position, np.full(number, total), keys)
         shift = ranges[-1].start - len(ranges[0])

@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from curriculum_verl.curriculum.feedback import GroupScores
 from curriculum_verl.curriculum.mixing import Shares
 from curriculum_verl.curriculum.policies.base import Prompts, SharePolicy, mean_by_bucket
 from curriculum_verl.curriculum.pools import Pools
 from curriculum_verl.curriculum.randomness import RandomStream
-from curriculum_verl.curriculum.rewards import GroupRewards
 from curriculum_verl.schema import Count, OpenShare, Positive, Share
 
 _RECORD = np.dtype([("wins", np.float16), ("losses", np.float16), ("step", np.uint32)])
@@ -61,13 +61,13 @@ class Posterior(SharePolicy):
 
     def shares(self, n: int) -> Shares:
         """How often each bucket is the most useful one, stretched and mixed with the floor."""
-        members = np.flatnonzero(self._mix > 0)
+        members = np.flatnonzero(self.mix > 0)
         wins, losses = np.maximum(_LEAST_EVIDENCE, (self._wins[members], self._losses[members]))
         rates = self._random.next().beta(wins, losses, (_THOMPSON_DRAWS, len(members)))
         best = np.bincount(self._usefulness(rates).argmax(axis=1), minlength=len(members)) / _THOMPSON_DRAWS
         harder = np.concatenate([[0.0], best[:-1]])
         harder[-1] += best[-1]
-        shares = self._floor * self._mix
+        shares = self._floor * self.mix
         shares[members] += (1 - self._floor) * ((1 - self._stretch) * best + self._stretch * harder)
         return shares
 
@@ -111,19 +111,19 @@ class Posterior(SharePolicy):
         keep = np.exp2((records["step"].astype(np.float64) - self._step) / self._half_life)
         return records["wins"] * keep, records["losses"] * keep
 
-    def observe(self, prompts: Prompts, rewards: GroupRewards) -> None:
+    def observe(self, prompts: Prompts, rewards: GroupScores) -> None:
         """Forget a little, then add this step's responses to their prompts and buckets."""
         self._step += 1
         total = self._wins + self._losses
         keep = np.maximum(total * self._bucket_decay, np.minimum(total, _BUCKET_MEMORY)) / total
-        rate, seen = mean_by_bucket(rewards.wins / rewards.trials, self.pools.index.bucket_of(prompts), len(total))
+        rate, seen = mean_by_bucket(rewards.pass_rate, self.pools.index.bucket_of(prompts), len(total))
         self._wins = self._wins * keep + _GROUP_EVIDENCE * seen * rate
         self._losses = self._losses * keep + _GROUP_EVIDENCE * seen * (1.0 - rate)
 
         prompts, groups = np.unique(prompts, return_inverse=True)
         wins, losses = self._evidence(prompts)
-        wins += np.bincount(groups, weights=rewards.wins)
-        losses += np.bincount(groups, weights=rewards.trials - rewards.wins)
+        wins += np.bincount(groups, weights=rewards.passes)
+        losses += np.bincount(groups, weights=rewards.responses - rewards.passes)
         shrink = np.minimum(1.0, _PROMPT_EVIDENCE_LIMIT / (wins + losses))
         records = np.empty(len(prompts), dtype=_RECORD)
         records["wins"], records["losses"], records["step"] = wins * shrink, losses * shrink, self._step

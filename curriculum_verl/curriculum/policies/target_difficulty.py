@@ -1,17 +1,16 @@
 """Policy `target_difficulty`: prompts nearest to a target difficulty that rises with success (AdaRFT, mended)."""
 
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from curriculum_verl.curriculum.feedback import GroupScores
 from curriculum_verl.curriculum.mixing import Shares
 from curriculum_verl.curriculum.policies.base import Prompts, SharePolicy
 from curriculum_verl.curriculum.policies.nearest import NearestWalk
 from curriculum_verl.curriculum.pools import Pools
 from curriculum_verl.curriculum.randomness import key_of
-from curriculum_verl.curriculum.rewards import GroupRewards
 from curriculum_verl.schema import Count, Positive
 
 
@@ -22,7 +21,8 @@ class TargetDifficulty(SharePolicy):
 
     Adaptive curriculum RFT (Shi et al. 2025), with its known faults mended: T is part of the state and survives a
     resume; a draw asks for T when the batch is made, not when it was prefetched; and a T that stands still does not
-    repeat its batch: of the `spread` * n prompts nearest to T each draw takes another n (see NearestWalk).
+    repeat its batch: of the `spread` * n prompts nearest to T each step takes another n (see NearestWalk). All draws
+    between two observations count as one, so that prompts asked for one at a time are those of the whole batch.
 
     Without difficulties in the prompt index a prompt is as hard as its bucket's number.
     """
@@ -45,7 +45,10 @@ class TargetDifficulty(SharePolicy):
         self._walks = [NearestWalk(int(n), h, key) for n, h, key in zip(index.sizes, hard, keys, strict=True)]
         self._ranges = np.array([(np.min(h), np.max(h)) for h in hard], dtype=np.float64)
         self._level = float(self._ranges.min()) if start is None else start
-        self._draws = 0
+        self._turn = 0
+        self._block = spread
+        self._given = np.zeros(len(hard), dtype=np.int64)  # since the last observation, by bucket
+        self._walked = np.zeros(len(hard), dtype=np.int64)  # before it
 
     def begin_stage(self, mix: Shares, floors: Shares) -> None:
         """Take over a stage; the target stays within what its buckets hold."""
@@ -53,48 +56,81 @@ class TargetDifficulty(SharePolicy):
         self._move_to(self._level)
 
     def shares(self, n: int) -> Shares:
-        """Where the n nearest prompts lie."""
-        nearest = self._nearest(np.flatnonzero(self._mix > 0), n, n)
-        return np.bincount(self.pools.index.bucket_of(nearest), minlength=len(self._mix)) / len(nearest)
+        """Where the n nearest prompts lie that were not given since the last observation."""
+        members = np.flatnonzero(self.mix > 0)
+        sizes = self.pools.index.sizes[members]
+        given = int(self._given[members].sum())
+        if given and given + n > (-(-sizes // self._block)).sum():  # used up without an observation
+            self._next_turn()
+            given = 0
+        if not given:
+            self._block = int(np.clip(sizes.sum() // n, 1, self._spread))
+        prompts = np.concatenate([self._near(int(bucket), given + n) for bucket in members])
+        nearest = prompts[np.argsort(self._distance(prompts), kind="stable")[: given + n]]
+        fresh = np.bincount(self.pools.index.bucket_of(nearest), minlength=len(self.mix)) - self._given
+        shares = np.where(self.mix > 0, np.maximum(fresh, 0), 0).astype(np.float64)
+        return shares / shares.sum() if shares.any() else self.mix
 
     def pick(self, counts: NDArray[np.int64]) -> Prompts:
-        """The counts[b] prompts of every bucket b that are nearest to the target."""
-        batch = int(counts.sum())
-        picked = [self._nearest([bucket], int(count), batch) for bucket, count in enumerate(counts) if count]
-        self._draws += 1
+        """The next counts[b] prompts of every bucket b, by nearness to the target."""
+        picked = [self._pick_in(bucket, int(count)) for bucket, count in enumerate(counts) if count]
         missing = counts - np.bincount(self.pools.index.bucket_of(np.concatenate(picked)), minlength=len(counts))
         return np.concatenate([*picked, self.pools.take(missing)])  # a bucket smaller than its share is repeated
 
-    def _nearest(self, buckets: Iterable[int], n: int, batch: int) -> Prompts:
-        """The n prompts of these buckets nearest to the target; fewer if they hold fewer."""
-        index, admission = self.pools.index, self.pools.admission
-        spread = int(np.clip(index.sizes[self._mix > 0].sum() // batch, 1, self._spread))
-        reach = n if admission is None else 2 * n
-        places = [self._walks[b].nearest(self._level, reach, spread, self._draws) + index.offsets[b] for b in buckets]
-        prompts = np.concatenate(places)
-        hard = index.bucket_of(prompts) if index.difficulty is None else index.difficulty[prompts]
-        distance = np.abs(hard - self._level)
-        if admission is not None:  # what admission would skip is taken only if there is nothing else
-            distance = np.where(admission.admits(prompts), distance, np.inf)
-        return prompts[np.argsort(distance, kind="stable")[:n]]
+    def _pick_in(self, bucket: int, count: int) -> Prompts:
+        given = int(self._given[bucket])
+        spare = 0 if self.pools.admission is None else count
+        near = self._near(bucket, given + count + spare)[given:]
+        # What admission would skip is taken only if there is nothing else.
+        chosen = np.sort(np.argsort(~self.pools.admitted(near), kind="stable")[:count])
+        self._given[bucket] += chosen[-1] + 1 if len(chosen) else 0
+        picked: Prompts = near[chosen]
+        return picked
 
-    def observe(self, prompts: Prompts, rewards: GroupRewards) -> None:
+    def _near(self, bucket: int, n: int) -> Prompts:
+        """The n prompts of a bucket that are nearest to the target, nearest first; fewer if it holds fewer."""
+        walked = int(self._walked[bucket])
+        places = self._walks[bucket].nearest(self._level, n, self._block, self._turn, walked)
+        prompts: Prompts = places + self.pools.index.offsets[bucket]
+        return prompts
+
+    def _distance(self, prompts: Prompts) -> NDArray[np.float64]:
+        index = self.pools.index
+        hard = index.bucket_of(prompts) if index.difficulty is None else index.difficulty[prompts]
+        return np.asarray(np.abs(hard - self._level), dtype=np.float64)
+
+    def _next_turn(self) -> None:
+        self._turn += 1
+        self._walked += self._given
+        self._given = np.zeros_like(self._given)
+
+    def observe(self, prompts: Prompts, rewards: GroupScores) -> None:
         """Move the target by the rule above."""
-        pull = np.tanh(self._sensitivity * (float(rewards.mean.mean()) - self._target))
-        self._move_to(self._level + self._step_size * float(np.ptp(self._ranges)) * float(pull))
+        self._next_turn()
+        if len(prompts):
+            pull = float(np.tanh(self._sensitivity * (float(rewards.mean.mean()) - self._target)))
+            self._move_to(self._level + self._step_size * float(np.ptp(self._ranges)) * pull)
 
     def _move_to(self, level: float) -> None:
-        members = self._ranges[self._mix > 0]
+        members = self._ranges[self.mix > 0]
         self._level = float(np.clip(level, members.min(), members.max()))
 
     def state_dict(self) -> dict[str, Any]:
-        """The target and the count of draws."""
-        return super().state_dict() | {"level": self._level, "draws": self._draws}
+        """The target, and where the walks stand."""
+        return super().state_dict() | {
+            "level": self._level,
+            "turn": self._turn,
+            "block": self._block,
+            "given": self._given.tolist(),
+            "walked": self._walked.tolist(),
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue where the saved policy stood."""
         super().load_state_dict(state)
-        self._level, self._draws = float(state["level"]), int(state["draws"])
+        self._level, self._turn, self._block = float(state["level"]), int(state["turn"]), int(state["block"])
+        self._given = np.array(state["given"], dtype=np.int64)
+        self._walked = np.array(state["walked"], dtype=np.int64)
 
     def metrics(self) -> dict[str, float]:
         """The target difficulty."""

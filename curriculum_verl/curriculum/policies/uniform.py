@@ -11,5 +11,5 @@ class Uniform(SharePolicy):
 
     def shares(self, n: int) -> Shares:
         """In proportion to the buckets' sizes."""
-        sizes = np.where(self._mix > 0, self.pools.index.sizes, 0)
+        sizes = np.where(self.mix > 0, self.pools.index.sizes, 0)
         return np.asarray(sizes / sizes.sum())

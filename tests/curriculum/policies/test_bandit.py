@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from curriculum_verl.curriculum.rewards import summarise
+from curriculum_verl.curriculum.feedback import summarise
 
 BUCKETS = {"a": 10, "b": 10, "c": 10}
 SPLIT, FLAT = [1.0, 0.0, 1.0, 0.0], [1.0, 1.0, 1.0, 1.0]  # mean |advantage| 1 and 0

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from curriculum_verl.curriculum.rewards import summarise
+from curriculum_verl.curriculum.feedback import summarise
 
 BUCKETS = {"a": 50, "b": 50, "c": 50, "d": 50}
 NOTHING = (np.array([0]), summarise([[0.0]], 0.5))

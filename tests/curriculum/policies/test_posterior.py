@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from curriculum_verl.curriculum.rewards import summarise
+from curriculum_verl.curriculum.feedback import summarise
 
 BUCKETS = {"easy": 300, "medium": 300, "hard": 300}
 

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curriculum_verl.curriculum.admission import Admission
+from curriculum_verl.curriculum.feedback import summarise
 from curriculum_verl.curriculum.loading import load_config
 from curriculum_verl.curriculum.policies import POLICIES, find_policy
-from curriculum_verl.curriculum.rewards import summarise
 from curriculum_verl.errors import ConfigError, InputError
 
 PARAMETERS = {"gaussian": {"steps": 20}}

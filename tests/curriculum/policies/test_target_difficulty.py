@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 
 from curriculum_verl.curriculum.admission import Admission
 from curriculum_verl.curriculum.config import PolicyConfig
+from curriculum_verl.curriculum.feedback import summarise
 from curriculum_verl.curriculum.index import PromptIndex
 from curriculum_verl.curriculum.policies import build_policy
 from curriculum_verl.curriculum.pools import Pools
-from curriculum_verl.curriculum.rewards import summarise
 
 SIZES = {"a": 400, "b": 400, "c": 400}
 RNG = np.random.default_rng(0)
@@ -23,6 +23,13 @@ def make(make_policy, **given):
 
 def feed(policy, score):
     policy.observe(np.array([0]), summarise([[score, score]], 0.5))
+
+
+def step(policy, n):
+    """A batch, and an observation that leaves the target where it is."""
+    drawn = policy.draw(n)
+    feed(policy, 0.5)
+    return drawn
 
 
 def test_the_rule_by_hand(make_policy):
@@ -63,7 +70,7 @@ def test_picks_the_nearest_to_the_target(make_policy, start):
     n = 32
     nearest = np.sort(np.abs(DIFFICULTY - start))
     for _ in range(20):
-        distance = np.abs(DIFFICULTY[policy.draw(n)] - start)
+        distance = np.abs(DIFFICULTY[step(policy, n)] - start)
         # One prompt of each of n blocks of 8 about the target, and one block of slack.
         assert distance.max() <= nearest[(n + 1) * 8] + 1e-6
         assert distance.mean() <= nearest[: n * 8].mean() * 1.2
@@ -77,20 +84,37 @@ def test_with_a_spread_of_one_it_is_the_rule_of_the_paper(make_policy):
 
 def test_a_target_that_stands_still_does_not_repeat_its_batch(make_policy):
     policy = make(make_policy, start=0.5, spread=8)
-    batches = [policy.draw(16) for _ in range(8)]
+    batches = [step(policy, 16) for _ in range(8)]
     assert len(np.unique(np.concatenate(batches))) == 8 * 16
+
+
+def test_prompts_asked_for_one_at_a_time_are_those_of_the_whole_batch(make_policy):
+    single, whole = make(make_policy, start=0.5), make(make_policy, start=0.5)
+    for _ in range(3):
+        one_by_one = np.concatenate([single.draw(1) for _ in range(64)])
+        batch = whole.draw(64)
+        assert len(np.unique(one_by_one)) == 64
+        near = [np.abs(DIFFICULTY[drawn] - 0.5).mean() for drawn in (one_by_one, batch)]
+        assert near[0] == pytest.approx(near[1], abs=0.01)
+        for policy in (single, whole):
+            feed(policy, 0.5)
+
+
+def test_batches_drawn_ahead_do_not_repeat(make_policy):
+    policy = make(make_policy, start=0.5)
+    assert len(np.unique(np.concatenate([policy.draw(16) for _ in range(9)]))) == 144
 
 
 def test_every_prompt_of_the_neighbourhood_comes(make_policy):
     policy = make(make_policy, start=0.5, spread=8, mix={"b": 1.0})
-    drawn = np.concatenate([policy.draw(16) for _ in range(8)])
+    drawn = np.concatenate([step(policy, 16) for _ in range(8)])
     near = np.flatnonzero(np.abs(DIFFICULTY - 0.5) < 56 / 1199)
     assert set(near) <= set(drawn.tolist())
 
 
 def test_equally_hard_prompts_are_used_up_before_one_repeats(make_policy):
     policy = make_policy("target_difficulty", {"a": 1000, "b": 1000}, mix={"a": 1.0})
-    drawn = np.concatenate([policy.draw(16) for _ in range(50)])
+    drawn = np.concatenate([step(policy, 16) for _ in range(50)])
     assert len(np.unique(drawn)) == 800
 
 
@@ -129,8 +153,9 @@ def test_admission_keeps_out_what_gave_no_signal(make_policy):
     admission = Admission(1200, 0, retry_after=1e6, min_chance=1e-6)
     admission.observe(np.arange(0, 1200, 2), np.zeros(600, dtype=bool))
     policy = make(make_policy, admission=admission, start=0.5)
-    drawn = np.concatenate([policy.draw(16) for _ in range(20)])
+    drawn = np.concatenate([step(policy, 16) for _ in range(20)])
     assert (drawn % 2 == 1).mean() > 0.9
+    assert policy.pools.metrics()["skipped/b"] > 100
 
 
 def test_a_draw_larger_than_the_data_repeats_as_little_as_it_must(make_policy):

@@ -12,11 +12,11 @@ Scores = NDArray[np.floating] | Sequence[Sequence[float]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class GroupRewards:
+class GroupScores:
     """One entry per prompt group; scores that are not finite are left out of everything and counted in `invalid`."""
 
-    trials: NDArray[np.int64]
-    wins: NDArray[np.int64]
+    responses: NDArray[np.int64]
+    passes: NDArray[np.int64]
     mean: NDArray[np.float64]
     advantage: NDArray[np.float64]  # mean |score - mean| / std: what GRPO's normalised advantage makes of the group
     informative: NDArray[np.bool_]  # the scores differ, so the group carries a learning signal
@@ -25,7 +25,7 @@ class GroupRewards:
     @property
     def comparable(self) -> NDArray[np.bool_]:
         """Whether the group has two scores at least; fewer say nothing about variance."""
-        return self.trials >= 2
+        return self.responses >= 2
 
     @property
     def effective_trials(self) -> int:
@@ -34,20 +34,24 @@ class GroupRewards:
         Responses to one prompt are alike, so they count for less than their number: p(1 - p) / (variance of the groups'
         rates / groups), which is at most the number of responses, and the number of groups where all are equal.
         """
-        groups, responses = len(self), int(self.trials.sum())
-        rates = self.wins / self.trials
+        groups, rates = len(self), self.pass_rate
         spread = float(rates.var(ddof=1)) / groups if groups > 1 else 0.0
-        p = float(self.wins.sum() / responses)
-        return groups if spread == 0.0 else max(1, min(responses, int(p * (1 - p) / spread)))
+        p = float(rates.mean())
+        return groups if spread == 0.0 else max(1, min(int(self.responses.sum()), int(p * (1 - p) / spread)))
+
+    @property
+    def pass_rate(self) -> NDArray[np.float64]:
+        """The share of each group's responses that pass."""
+        return np.asarray(self.passes / self.responses)
 
     def __len__(self) -> int:
-        return len(self.trials)
+        return len(self.responses)
 
-    def select(self, keep: NDArray[np.bool_]) -> "GroupRewards":
+    def select(self, keep: NDArray[np.bool_]) -> "GroupScores":
         """The groups where `keep` is true."""
-        return GroupRewards(
-            self.trials[keep],
-            self.wins[keep],
+        return GroupScores(
+            self.responses[keep],
+            self.passes[keep],
             self.mean[keep],
             self.advantage[keep],
             self.informative[keep],
@@ -55,27 +59,36 @@ class GroupRewards:
         )
 
 
-def summarise(scores: Scores, pass_threshold: float) -> GroupRewards:
-    """Sum up a batch: a (groups, responses) array, or one sequence of scores per group."""
+def summarise(scores: Scores, pass_threshold: float, passed: Scores | None = None) -> GroupScores:
+    """Sum up a batch: a (groups, responses) array, or one sequence of scores per group.
+
+    A response passes when its score is at least the threshold, or as `passed` says of each.
+    """
     flat, group, count = _flatten(scores)
+    passing = flat >= pass_threshold
+    if passed is not None:
+        said, said_group, _ = _flatten(passed)
+        if not np.array_equal(said_group, group):
+            raise InputError(f"passed: got {len(said)} values for {len(flat)} scores, expected one for every score")
+        passing = said > 0
     valid = np.isfinite(flat)
     invalid = int(len(flat) - valid.sum())
     if invalid:
-        flat, group = flat[valid], group[valid]
+        flat, group, passing = flat[valid], group[valid], passing[valid]
 
     def total(values: NDArray[np.floating]) -> NDArray[np.float64]:
         return np.bincount(group, weights=values, minlength=count).astype(np.float64, copy=False)
 
-    trials = np.bincount(group, minlength=count)
-    at_least_one = np.maximum(trials, 1)
+    responses = np.bincount(group, minlength=count)
+    at_least_one = np.maximum(responses, 1)
     mean = total(flat) / at_least_one
     deviation = flat - mean[group]
     std = np.sqrt(total(deviation * deviation) / at_least_one)
     # Rounding leaves equal scores such as 0.1 a deviation of about 1e-17: relative to the scores that is no signal.
     informative = std > 1e-9 * np.maximum(1.0, np.abs(mean))
     advantage = np.divide(total(np.abs(deviation)) / at_least_one, std, out=np.zeros(count), where=informative)
-    wins = total((flat >= pass_threshold).astype(np.float64)).astype(np.int64)
-    return GroupRewards(trials, wins, mean, advantage, informative, invalid)
+    passes = total(passing.astype(np.float64)).astype(np.int64)
+    return GroupScores(responses, passes, mean, advantage, informative, invalid)
 
 
 def _flatten(scores: Scores) -> tuple[NDArray[np.float64], NDArray[np.int64], int]:

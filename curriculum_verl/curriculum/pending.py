@@ -1,11 +1,11 @@
-"""An advance on trial: what it is judged against, and for how long its mastered buckets are watched."""
+"""An advance on pending: what it is judged against, and for how long its mastered buckets are watched."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 
 @dataclass(slots=True)
-class Trial:
+class PendingAdvance:
     """`before` is the score remembered from before; `mastered` holds those of the buckets of the stage left."""
 
     step: int

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curriculum_verl.curriculum.rewards import summarise
+from curriculum_verl.curriculum.feedback import summarise
 from curriculum_verl.errors import InputError
 
 SCORES = st.floats(-10, 10) | st.sampled_from([0.0, 1.0, 0.5, 0.1, math.nan, math.inf, -math.inf])
@@ -13,8 +13,8 @@ SCORES = st.floats(-10, 10) | st.sampled_from([0.0, 1.0, 0.5, 0.1, math.nan, mat
 
 def test_a_batch_by_hand():
     rewards = summarise([[1.0, 0.0, 0.0, 0.0], [0.5, 0.5], [0.2, 0.6]], pass_threshold=0.5)
-    assert rewards.trials.tolist() == [4, 2, 2]
-    assert rewards.wins.tolist() == [1, 2, 1]
+    assert rewards.responses.tolist() == [4, 2, 2]
+    assert rewards.passes.tolist() == [1, 2, 1]
     assert rewards.mean == pytest.approx([0.25, 0.5, 0.4])
     # mean |deviation| / std: (0.75 + 3 * 0.25) / 4 over sqrt(0.1875); nothing; 0.2 / 0.2
     assert rewards.advantage == pytest.approx([0.375 / math.sqrt(0.1875), 0.0, 1.0])
@@ -30,8 +30,8 @@ def test_against_plain_python(groups, threshold):
     assert rewards.invalid == sum(not math.isfinite(score) for group in groups for score in group)
     for number, group in enumerate(groups):
         valid = [score for score in group if math.isfinite(score)]
-        assert rewards.trials[number] == len(valid)
-        assert rewards.wins[number] == sum(score >= threshold for score in valid)
+        assert rewards.responses[number] == len(valid)
+        assert rewards.passes[number] == sum(score >= threshold for score in valid)
         if not valid:
             assert (rewards.mean[number], rewards.advantage[number], rewards.informative[number]) == (0, 0, False)
             continue
@@ -50,7 +50,7 @@ def test_an_array_is_the_same_as_its_rows():
     scores = np.random.default_rng(0).random((5, 4))
     scores[1, 2] = np.nan
     from_array, from_rows = summarise(scores, 0.5), summarise(scores.tolist(), 0.5)
-    for name in ("trials", "wins", "mean", "advantage", "informative", "invalid"):
+    for name in ("responses", "passes", "mean", "advantage", "informative", "invalid"):
         assert np.array_equal(getattr(from_array, name), getattr(from_rows, name))
 
 
@@ -76,8 +76,8 @@ def test_an_empty_batch_is_a_batch(scores):
 def test_select_keeps_the_groups_asked_for():
     rewards = summarise([[1.0], [0.0, math.nan], [0.5, 0.0]], 0.5)
     kept = rewards.select(np.array([True, False, True]))
-    assert kept.trials.tolist() == [1, 2]
-    assert kept.wins.tolist() == [1, 1]
+    assert kept.responses.tolist() == [1, 2]
+    assert kept.passes.tolist() == [1, 1]
     assert kept.mean.tolist() == [1.0, 0.25]
     assert kept.informative.tolist() == [False, True]
     assert kept.invalid == rewards.invalid == 1
