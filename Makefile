@@ -11,8 +11,11 @@ help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 $(READY): pyproject.toml constraints-cpu.txt
+	@test -n "$(PYTHON)" || { echo "no Python was found; install Python 3.11, or set PYTHON=/path/to/python3.11"; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or later is needed, got $$($(PYTHON) --version 2>&1); set PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' || \
+		{ echo "$(PYTHON) cannot make virtual environments; on Debian install python3-venv"; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(PIP) install --quiet --constraint constraints-cpu.txt --editable '.[dev]'
 	@touch $(READY)

@@ -11,7 +11,17 @@ from pathlib import Path
 
 import pytest
 
-from curriculum_verl.curriculum.config import Advance, CurriculumConfig, Probation, Rollback, Stage
+from curriculum_verl.curriculum.config import (
+    AdmissionConfig,
+    Advance,
+    CurriculumConfig,
+    MetricCondition,
+    Patience,
+    Plateau,
+    Probation,
+    Rollback,
+    Stage,
+)
 from curriculum_verl.curriculum.policies import POLICIES
 
 ROOT = Path(__file__).parent.parent
@@ -73,11 +83,38 @@ def test_there_is_something_to_run() -> None:
     assert blocks("python")
 
 
-@pytest.mark.parametrize("config", [CurriculumConfig, Stage, Advance, Rollback, Probation])
-def test_every_key_of_a_recipe_is_documented(config: type) -> None:
+TABLES = {
+    CurriculumConfig: "# The recipe, key by key",
+    Stage: "## A stage",
+    Advance: "## `advance`",
+    Rollback: "## `rollback`",
+    Probation: "## `probation`",
+}
+
+
+@pytest.mark.parametrize("config", TABLES)
+def test_every_key_of_a_recipe_is_documented_with_its_default(config: type) -> None:
     page = (ROOT / "docs" / "recipe.md").read_text()
-    rows = set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE))
-    assert {field.name for field in dataclasses.fields(config)} <= rows
+    section = re.search(rf"^{re.escape(TABLES[config])}$.*?(?=^## |\Z)", page, re.DOTALL | re.MULTILINE)
+    assert section is not None
+    rows = dict(re.findall(r"^\| `(\w+)` \| ([^|]*?) \|", section.group(), re.MULTILINE))
+    assert {field.name for field in dataclasses.fields(config)} == rows.keys()
+    for field in dataclasses.fields(config):
+        shown = rows[field.name].strip("`")
+        if isinstance(field.default, bool):
+            assert shown == str(field.default).lower()
+        elif isinstance(field.default, int | float):
+            assert float(shown) == field.default
+        elif isinstance(field.default, str):
+            assert shown == field.default
+        elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
+            assert shown == "required"
+
+
+@pytest.mark.parametrize("config", [MetricCondition, Plateau, Patience, AdmissionConfig])
+def test_every_key_of_a_condition_and_of_admission_is_documented(config: type) -> None:
+    page = (ROOT / "docs" / "recipe.md").read_text()
+    assert all(re.search(rf"\b{field.name}\b", page) for field in dataclasses.fields(config))
 
 
 @pytest.mark.parametrize("name", POLICIES)

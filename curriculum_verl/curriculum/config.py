@@ -1,5 +1,6 @@
 """The `curriculum:` block as frozen dataclasses; what a field accepts stands in its annotation."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
@@ -69,6 +70,15 @@ class AllOf:
 
 
 ConditionConfig = MetricCondition | AnyOf | AllOf
+
+
+def metric_conditions(condition: ConditionConfig | None) -> Iterator[MetricCondition]:
+    """All single conditions of a condition, however nested."""
+    if isinstance(condition, MetricCondition):
+        yield condition
+    elif condition is not None:
+        for member in condition.members:
+            yield from metric_conditions(member)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,13 +13,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from curriculum_verl.curriculum.admission import Admission
 from curriculum_verl.curriculum.conditions import Status
-from curriculum_verl.curriculum.config import CurriculumConfig, Stage
+from curriculum_verl.curriculum.config import CurriculumConfig, Stage, metric_conditions
 from curriculum_verl.curriculum.decisions import Decision, Transition
 from curriculum_verl.curriculum.feedback import GroupScores, Scores, summarise
 from curriculum_verl.curriculum.formula import parse_formula
 from curriculum_verl.curriculum.index import PromptIndex
-from curriculum_verl.curriculum.loading import load_config, tests_of
+from curriculum_verl.curriculum.loading import load_config
 from curriculum_verl.curriculum.manager import Manager
+from curriculum_verl.curriculum.measuring import measure, measurement
 from curriculum_verl.curriculum.policies import build_policy
 from curriculum_verl.curriculum.pools import Pools
 from curriculum_verl.curriculum.randomness import RandomStream
@@ -61,8 +62,8 @@ class Curriculum:
         self._pools = Pools(index, config.seed, admission)
         self._policy = build_policy(config.policy, self._pools)
         self._order = RandomStream(config.seed, "order")
-        windows = [test.window for stage in config.stages for test in tests_of(stage.exit)]
-        windows += [test.window for test in tests_of(config.stop)]
+        ends = [*(stage.exit for stage in config.stages), config.stop]
+        windows = [condition.window for end in ends for condition in metric_conditions(end)]
         derived = {name: parse_formula(text) for name, text in config.derived.items()}
         self.tracker = Tracker(keep=max([100, *windows]), derived=derived)
         self._manager = Manager(config, index.names, self.tracker)
@@ -174,7 +175,7 @@ class Curriculum:
             return Decision(step)
         rows = np.asarray(prompts)
         rewards = summarise(scores, self.config.pass_threshold, passed)
-        measured = {name: _measurement(name, value) for name, value in (metrics or {}).items()}
+        measured = {name: measurement(name, value) for name, value in (metrics or {}).items()}
         drawn_in = np.full(len(rewards), self.stage_number) if stages is None else np.asarray(stages)
         self._check_feedback(rows, rewards, drawn_in)
 
@@ -186,7 +187,7 @@ class Curriculum:
         if self._pools.admission is not None:
             self._pools.admission.observe(rows[rewards.comparable], rewards.informative[rewards.comparable])
         present = drawn_in == self.stage_number
-        measured |= self._measure(rows[present], rewards.select(present))
+        measured |= measure(self.index, rows[present], rewards.select(present))
         measured |= {"stage/steps": step - self._manager.stage_start, "run/steps": step}
         self.tracker.observe(step, measured)
         return self._after(self._manager.after_step(step))
@@ -206,24 +207,6 @@ class Curriculum:
         if len(rows) and not 0 <= rows.min() <= rows.max() < len(self.index):
             outside = rows[(rows < 0) | (rows >= len(self.index))][0]
             raise InputError(f"observe: got prompt {outside}, expected row numbers from 0 to {len(self.index) - 1}")
-
-    def _measure(self, rows: NDArray[np.int64], rewards: GroupScores) -> dict[str, float | Rate]:
-        """Scores, pass rates and the share of groups with a signal: mean over prompts, over all and by bucket."""
-        if not len(rows):
-            return {}
-        names = self.index.names
-        buckets = self.index.bucket_of(rows)
-        parts = {"train": np.ones(len(rows), dtype=bool)}
-        parts |= {f"train/{names[bucket]}": buckets == bucket for bucket in np.unique(buckets)}
-        measured: dict[str, float | Rate] = {}
-        for prefix, members in parts.items():
-            part = rewards.select(members)
-            measured[f"{prefix}/score"] = float(part.mean.mean())
-            measured[f"{prefix}/success_rate"] = Rate(float(part.pass_rate.mean()), part.effective_trials)
-            if groups := int(part.comparable.sum()):
-                informative = float(part.informative[part.comparable].mean())
-                measured[f"{prefix}/informative"] = Rate(informative, groups)
-        return measured
 
     def _after(self, decision: Decision) -> Decision:
         if decision.transitions or self._manager.floors() != self._floors:
@@ -310,13 +293,3 @@ class Curriculum:
             **self._pools.metrics(),
             **{f"policy/{name}": value for name, value in self._policy.metrics().items()},
         }
-
-
-def _measurement(name: str, value: Any) -> float | Rate:
-    """A metric as given by the caller, or an InputError that names it."""
-    if isinstance(value, Rate):
-        return value
-    try:
-        return float(value)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"metric {name}: got {value!r}, expected a number or a Rate") from error

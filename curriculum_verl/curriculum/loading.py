@@ -1,7 +1,7 @@
 """From a curriculum block to a checked CurriculumConfig; all mistakes are reported at once."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from curriculum_verl.curriculum.config import (
@@ -40,15 +40,6 @@ def load_config(source: ConfigSource, buckets: Sequence[str] | None = None) -> C
         raise ConfigError(reader.problems, source_name(source))
     checked: CurriculumConfig = config
     return checked
-
-
-def tests_of(condition: ConditionConfig | None) -> Iterator[MetricCondition]:
-    """All tests of a condition, however nested."""
-    if isinstance(condition, MetricCondition):
-        yield condition
-    elif condition is not None:
-        for member in condition.members:
-            yield from tests_of(member)
 
 
 class _BlockReader(Reader):

@@ -10,6 +10,7 @@ from typing import Any
 from curriculum_verl.curriculum.conditions import Condition, Status, build_condition
 from curriculum_verl.curriculum.config import CurriculumConfig, Rollback, Stage
 from curriculum_verl.curriculum.decisions import Decision, Kind, Transition
+from curriculum_verl.curriculum.mixing import replay_floors
 from curriculum_verl.curriculum.pending import PendingAdvance, fall_in_words
 from curriculum_verl.curriculum.tracker import Rate, Tracker
 from curriculum_verl.curriculum.validation import Validation
@@ -17,7 +18,6 @@ from curriculum_verl.errors import unknown_name
 
 logger = logging.getLogger(__name__)
 
-MOST_REPLAY = 0.9  # what probation may raise replay to, so that the stage itself goes on
 OVERDUE = 50  # steps (or one interval, if that is longer) after which something that waits for a validation asks for it
 RETRY_LOOKS = 10  # looks at an exit between two validations that are asked for because the last one was too low
 LONGEST_INTERVAL = 10**9
@@ -101,17 +101,8 @@ class Manager:
         return self._end.statuses() if self._end else []
 
     def floors(self) -> dict[str, float]:
-        """The least share of every bucket that earlier stages taught.
-
-        The replay floor is split evenly among those buckets; probation adds to single ones.
-        """
-        taught = self._taught(self._now.stage)
-        floors = {bucket: self._config.replay_floor / len(taught) for bucket in taught}
-        for bucket, extra in self._now.replay.items():
-            floors[bucket] = max(floors[bucket], self.stage.mix.get(bucket, 0.0)) + extra
-        total = math.fsum(floors.values())
-        limit = max(self._config.replay_floor, MOST_REPLAY)
-        return {bucket: floor * limit / total for bucket, floor in floors.items()} if total > limit else floors
+        """The least share of every bucket that earlier stages taught; see replay_floors."""
+        return replay_floors(self._taught(self._now.stage), self._config.replay_floor, self._now.replay, self.stage.mix)
 
     def _taught(self, stages: int) -> list[str]:
         """The buckets of the first so many stages, easiest first."""

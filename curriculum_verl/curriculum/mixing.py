@@ -1,9 +1,13 @@
 """Shares of a batch: whole prompts out of fractions, and floors that no share may fall below."""
 
+import math
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 Shares = NDArray[np.float64]
+MOST_REPLAY = 0.9  # what extra replay may come to, so that the stage itself goes on
 _TINY = 1e-9
 
 
@@ -34,3 +38,18 @@ def raise_to_floors(shares: Shares, floors: Shares) -> Shares:
         if not below.any():
             return result
         raised |= below
+
+
+def replay_floors(
+    taught: Sequence[str], floor: float, extra: Mapping[str, float], mix: Mapping[str, float]
+) -> dict[str, float]:
+    """The least share of every bucket taught before: the floor, split evenly among them.
+
+    Where a bucket is given something extra, that comes on top of what the mix gives it already.
+    """
+    floors = {bucket: floor / len(taught) for bucket in taught}
+    for bucket, more in extra.items():
+        floors[bucket] = max(floors[bucket], mix.get(bucket, 0.0)) + more
+    total = math.fsum(floors.values())
+    limit = max(floor, MOST_REPLAY)
+    return {bucket: least * limit / total for bucket, least in floors.items()} if total > limit else floors

@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curriculum_verl.curriculum.conditions import build_condition, wilson_lower
+from curriculum_verl.curriculum.conditions import build_condition
 from curriculum_verl.curriculum.config import AllOf, AnyOf, Patience, Plateau
 from curriculum_verl.curriculum.config import MetricCondition as Check
+from curriculum_verl.curriculum.rules import wilson_lower
 from curriculum_verl.curriculum.tracker import Rate, Tracker
 
 METRICS = ("a", "b", "c")

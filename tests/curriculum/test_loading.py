@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 from curriculum_verl.curriculum.config import AllOf, AnyOf, Patience, Plateau
+from curriculum_verl.curriculum.config import metric_conditions as leaves_of
 from curriculum_verl.curriculum.loading import load_config
-from curriculum_verl.curriculum.loading import tests_of as leaves_of
 from curriculum_verl.errors import ConfigError
 
 BLOCK = {
