@@ -272,12 +272,10 @@ class Manager:
         now = self._now
         transition = Transition(step, kind, self.stage.name, self._config.stages[target].name, reason, before, after)
         now.transitions.append(transition)
-        self._say(
-            transitions=(*self._decision.transitions, transition), checkpoint=self._config.checkpoint_stages, stop=None
-        )
+        self._say(transitions=(*self._decision.transitions, transition), checkpoint=self._config.checkpoint_stages)
         logger.info("step %d: %s from %s to %s: %s", step, kind, transition.source, transition.target, reason)
         now.stage, now.stage_start, now.last_check, now.pending = target, step, step, None
-        now.asked, now.ask_from, now.stop = False, 0, None
+        now.asked, now.ask_from = False, 0
         now.replay.clear()
         self._end = self._build_end()
 

@@ -579,14 +579,19 @@ def test_a_forced_resume_onto_other_stages_drops_what_was_pending_and_keeps_the_
     saved.evaluate(0, dict.fromkeys(SIZES, 0.5))
     for step in range(1, 11):
         saved.observe(step, saved.draw(8).prompts, np.zeros((8, 4)))
-    assert saved.state_dict()["manager"]["pending"] is not None
+    waiting = saved.state_dict()
+    assert waiting["manager"]["pending"] is not None
     saved.evaluate(10, dict.fromkeys(SIZES, 0.0))
     assert saved.stage.name == "one", "rolled back"
     block["stages"].insert(0, {"name": "zero", "mix": {"easy": 1.0}, "exit": {"metric": "stage/steps", "at_least": 5}})
     resumed = Curriculum.from_config(block, make_index())
     resumed.load_state_dict(saved.state_dict(), force=True)
     state = resumed.state_dict()["manager"]
-    assert (state["stage"], state["failures"], state["pending"]) == (1, [0, 0, 1, 0], None)
+    assert (state["stage"], state["failures"]) == (1, [0, 0, 1, 0])
+    resumed = Curriculum.from_config(block, make_index())
+    resumed.load_state_dict(waiting, force=True)
+    assert resumed.stage.name == "two"
+    assert resumed.state_dict()["manager"]["pending"] is None, "it was judged against other stages"
 
 
 def test_a_recipe_with_a_manifest_needs_no_index(tmp_path: Path) -> None:
@@ -640,3 +645,9 @@ def test_progress_towards_the_end_of_the_stage_can_be_read() -> None:
         "train/success_rate over 3 above 0.6 (no value yet)",
         "stage/steps at_least 9 (1)",
     ]
+
+
+def test_a_group_without_a_usable_score_does_not_shift_the_stages_of_the_others() -> None:
+    curriculum = make()
+    curriculum.observe(1, [0, 1, 2], [[float("nan")], [1.0], [0.0]], stages=[5, 0, 5])
+    assert curriculum.tracker.last("train/score") == 1.0

@@ -244,3 +244,22 @@ def test_reading_while_another_thread_writes():
 @pytest.mark.parametrize("values", [[1.0, 2.0], [3.0, 1.0, 4.0, 1.0, 5.0], [0.25] * 6])
 def test_slope_by_the_normal_equations(values):
     assert least_squares_slope(values) == pytest.approx(plain_slope(values), abs=1e-12)
+
+
+def test_a_derived_value_can_be_replaced_after_a_resume(through_json):
+    derived = {"both": parse_formula("train + val")}
+    tracker, resumed = Tracker(derived=derived), Tracker(derived=derived)
+    for step, value in ((1, 5.0), (2, 1.0)):
+        tracker.observe(step, {"train": value})
+        tracker.observe(step, {"val": value})
+    tracker.observe(3, {"train": 9.0})
+    resumed.load_state_dict(through_json(tracker.state_dict()))
+    for either in (tracker, resumed):
+        either.observe(3, {"val": -8.0})
+    assert resumed.state_dict() == tracker.state_dict()
+    assert resumed.best("both") == 10.0
+    assert resumed.history("both") == ([1, 2, 3], [10.0, 2.0, 1.0])
+    average = 10.0
+    for value in (2.0, 1.0):
+        average += (1 - 0.5 ** (1 / 20)) * (value - average)
+    assert resumed.average("both") == pytest.approx(average)
