@@ -77,7 +77,8 @@ class Posterior(SharePolicy):
 
     def pick(self, counts: NDArray[np.int64]) -> Prompts:
         """Of several candidates for every slot, the most useful by a Thompson draw."""
-        offered = np.maximum(counts, np.minimum(counts * self._candidates, self.pools.index.sizes))
+        # Of a small bucket at most half is offered: to gather more than that without repeats is slow, and tells little.
+        offered = np.maximum(counts, np.minimum(counts * self._candidates, self.pools.index.sizes // 2))
         prompts = self.pools.take(offered)
         buckets = np.repeat(np.arange(len(counts)), offered)
         random = self._random.next()
