@@ -101,7 +101,7 @@ def _rules(config: CurriculumConfig) -> Iterator[str]:
             "Prompts whose last group had no variance are skipped, with a chance of another try that is certain again "
             f"after {config.admission.retry_after:g} steps, and after twice as many for each further such group."
         )
-    yield f"A bucket that validates more than {-config.forgetting_alarm:g} below its best raises a forgetting alarm."
+    yield f"A bucket that falls more than {-config.forgetting_alarm:g} below its best raises a forgetting alarm."
 
 
 def _rollback(rollback: Rollback, *, validate_now: bool) -> Iterator[str]:

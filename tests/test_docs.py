@@ -49,7 +49,7 @@ def checkout(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(command: list[str] | str, folder: Path) -> None:
+def must_run(command: list[str] | str, folder: Path) -> None:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
         command,
@@ -65,17 +65,17 @@ def run(command: list[str] | str, folder: Path) -> None:
 
 @pytest.mark.parametrize(("page", "command"), commands())
 def test_every_command_in_the_docs_runs(page: str, command: str, checkout: Path) -> None:
-    run(command, checkout)
+    must_run(command, checkout)
 
 
 @pytest.mark.parametrize(("page", "code"), blocks("python"))
 def test_every_python_block_in_the_docs_runs(page: str, code: str, checkout: Path) -> None:
-    run([sys.executable, "-c", code], checkout)
+    must_run([sys.executable, "-c", code], checkout)
 
 
 @pytest.mark.parametrize("script", ["examples/quickstart.py", "-m examples.custom_metric"])
 def test_every_example_runs(script: str, checkout: Path) -> None:
-    run([sys.executable, *script.split()], checkout)
+    must_run([sys.executable, *script.split()], checkout)
 
 
 def test_there_is_something_to_run() -> None:
