@@ -1,6 +1,7 @@
 """The public face: one truth per prompt, idempotence, what is tracked, what is refused."""
 
 import json
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -295,3 +296,17 @@ def test_a_group_without_a_usable_score_does_not_shift_the_stages_of_the_others(
     curriculum = make()
     curriculum.observe(1, [0, 1, 2], [[float("nan")], [1.0], [0.0]], stages=[5, 0, 5])
     assert curriculum.tracker.last("train/score") == 1.0
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_a_draw_takes_no_memory_for_prompts_that_it_does_not_look_at(policy: str) -> None:
+    most = []
+    for rows in (3 * 10**4, 3 * 10**6):
+        index = PromptIndex.build(dict.fromkeys(SIZES, rows // 3))
+        curriculum = Curriculum.from_config(make_block(policy, admission=None), index)
+        curriculum.draw(64)
+        tracemalloc.start()
+        curriculum.draw(64)
+        most.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert most[1] < 1.5 * most[0] < 300_000
