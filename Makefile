@@ -34,7 +34,7 @@ format: $(READY) ## mend what ruff can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(READY) ## draw, observe and save at 10^4 to 10^7 prompts beside the peers' rules (minutes)
+bench: $(READY) ## draw, observe and save at 10^4 to 10^7 prompts beside the peers' rules (under a minute)
 	$(BIN)/python tests/benchmarks/bench_engine.py --json build/bench_engine.json
 
 verl: $(READY) ## add the CPU build of torch, then verl and what it needs, to .venv

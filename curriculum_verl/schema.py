@@ -87,11 +87,8 @@ class Reader:
                 return None
             return self.read(next(a for a in arguments if a is not type(None)), raw, path)
         if origin is Literal:
-            return (
-                raw
-                if raw in arguments
-                else self._not(raw, path, "one of " + ", ".join(map(repr, arguments)), arguments)
-            )
+            choices = "one of " + ", ".join(map(repr, arguments))
+            return raw if raw in arguments else self._not(raw, path, choices, arguments)
         if origin is dict:
             return self._mapping(arguments[1], raw, path)
         if origin is tuple:

@@ -206,3 +206,18 @@ def test_no_chart_writes_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.chdir(tmp_path)
     assert cli.main(["simulate", str(EXAMPLES / "uniform.yaml"), "--steps", "3", "--no-chart"]) == 0
     assert list(tmp_path.iterdir()) == []
+
+
+def test_recipes_over_different_data_are_not_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recipes = []
+    for number in (1, 2):
+        manifest, recipe = tmp_path / f"m{number}.json", tmp_path / f"r{number}.yaml"
+        manifest.write_text(
+            json.dumps({"version": 1, "ids_hash": f"{number}", "buckets": [{"name": "easy", "prompts": 9}]})
+        )
+        recipe.write_text(f"curriculum:\n  data: {manifest}\n  stages: [{{name: a, mix: {{easy: 1.0}}}}]\n")
+        recipes.append(str(recipe))
+    compare = ["simulate", "--compare", *recipes, "--steps", "2", "--no-chart"]
+    assert cli.main(compare) == 1
+    assert "got recipes with different data" in capsys.readouterr().err
+    assert cli.main([*compare, "--buckets", "easy"]) == 0

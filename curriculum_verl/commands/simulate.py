@@ -115,10 +115,15 @@ def _gain(text: str) -> float:
 
 def _bucket_sizes(args: argparse.Namespace, configs: "Sequence[CurriculumConfig]") -> dict[str, int]:
     """Bucket names, easiest first, and how many prompts to invent for each."""
+    from curriculum_verl.errors import InputError
     from curriculum_verl.manifest import find_manifest
 
     manifests = [manifest for config in configs if (manifest := find_manifest(config.data)) is not None]
     if manifests and not args.buckets:
+        if any(manifest != manifests[0] for manifest in manifests):
+            raise InputError(
+                "--compare: got recipes with different data, expected one manifest; --buckets sets data aside"
+            )
         return manifests[0].sizes
     named = [bucket for config in configs for stage in config.stages for bucket in stage.mix]
     return dict.fromkeys(args.buckets or named, args.prompts)

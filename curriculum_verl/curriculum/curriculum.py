@@ -113,7 +113,7 @@ class Curriculum:
     def awaits_validation(self) -> bool:
         """Whether a validation was asked for that has not come.
 
-         A checkpoint is often written between a step and its validation: after a resume, validate before the first
+        A checkpoint is often written between a step and its validation: after a resume, validate before the first
         draw if this says so, or if a scheduled validation of the present step is not the `validated_step`.
         """
         return self._manager.awaits_validation
@@ -160,7 +160,7 @@ class Curriculum:
     ) -> Decision:
         """Take the feedback of one training step.
 
-         `scores` holds a sequence of scores for every prompt, weighted as the trainer's advantages need them;
+        `scores` holds a sequence of scores for every prompt, weighted as the trainer's advantages need them;
         `passed` says of each whether the response passes, where that is not score >= pass_threshold; `stages` the
         stage that each prompt was drawn in, when some may be older than the present one: those teach the policy but
         do not count for the present stage's conditions. `metrics` are further values to track, such as
@@ -238,8 +238,9 @@ class Curriculum:
     def load_state_dict(self, state: dict[str, Any], *, force: bool = False) -> list[str]:
         """Continue where the saved curriculum stood; a state of other data or another config is refused.
 
-        With `force` it is taken over as far as it fits: the stage by its name, history and metrics always, positions
-        and what the policy learned only if data and policy are the same. Returns the differences.
+        With `force` it is taken over as far as it fits: the stage by its name, history and metrics always, positions in
+        the data if data and seed are the same, what policy and admission learned if those are the same too. Returns the
+        differences.
         """
         try:
             differences = check_fits(state, {"data": self._identity, "config": config_state(self.config)}, force=force)

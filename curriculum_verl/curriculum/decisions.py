@@ -23,7 +23,7 @@ class Transition:
 class Decision:
     """What the caller has to do now; an empty one means: go on.
 
-     `validate`: validate now, with the present weights, and call `evaluate` for this step. `checkpoint`: a stage
+    `validate`: validate now, with the present weights, and call `evaluate` for this step. `checkpoint`: a stage
     begins, and the recipe wants a full checkpoint of its start. `restore_step`: load model and optimizer from the
     checkpoint taken at this step, when the abandoned stage began; the step count goes on all the same. `stop`: why
     the run should end. `hold`: why a stage whose exit is met goes on. `alarms`: buckets that are being forgotten

@@ -21,6 +21,7 @@ logger = logging.getLogger(__name__)
 OVERDUE = 50  # steps (or one interval, if that is longer) after which something that waits for a validation asks for it
 RETRY_LOOKS = 10  # looks at an exit between two validations that are asked for because the last one was too low
 LONGEST_INTERVAL = 10**9
+MOST_GROWTHS = 150  # the largest factor, 100, to this power is still a float
 
 
 @dataclass(slots=True)
@@ -54,7 +55,7 @@ class Manager:
         self._buckets = buckets
         self._tracker = tracker
         self._rollback = config.rollback or Rollback()
-        self._validation = Validation(buckets, tracker, config.forgetting_alarm)
+        self._validation = Validation(tracker, config.forgetting_alarm)
         self._now = _Stand(failures=[0] * len(config.stages))
         self._end = self._build_end()
         self._decision = Decision(0)
@@ -83,7 +84,7 @@ class Manager:
     def interval(self) -> int:
         """Steps between two looks at the present exit."""
         following = min(self._now.stage + 1, len(self._config.stages) - 1)
-        growth = self._rollback.interval_factor ** min(self._now.failures[following], LONGEST_INTERVAL.bit_length())
+        growth = self._rollback.interval_factor ** min(self._now.failures[following], MOST_GROWTHS)
         return math.ceil(min(self._config.advance.check_every * growth, LONGEST_INTERVAL))
 
     @property
@@ -170,7 +171,7 @@ class Manager:
         elif not self._config.advance.validate_now or self._validation.step == step:
             self._advance(step, reason)
         elif step < now.ask_from:
-            self._hold("min_performance")
+            self._hold("validated_lately")
         else:
             self._ask()
 

@@ -12,7 +12,7 @@ SMALL = 256  # up to here a network is not random enough, and sorting all items 
 def permute(positions: NDArray[np.int64], sizes: NDArray[np.int64], keys: NDArray[np.uint64]) -> NDArray[np.int64]:
     """Where each position lands in the permutation of range(size) that its key names; all three are element-wise.
 
-     Small ranges are sorted by a keyed hash. For the others, a Feistel network on pairs (left, right) with left <
+    Small ranges are sorted by a keyed hash. For the others, a Feistel network on pairs (left, right) with left <
     ceil(sqrt(size)): the pairs are fewer than size + sqrt(size), so that only a few results fall outside the range.
     Those are sent through again until they fall inside, which keeps the whole a bijection (cycle walking; Black and
     Rogaway 2002).

@@ -12,8 +12,7 @@ LEVEL_RATE = 0.2  # how fast a bucket's level follows its scores
 class Validation:
     """Holds the scores of the latest validated step; several reports for one step are one validation."""
 
-    def __init__(self, buckets: Sequence[str], tracker: Tracker, forgetting_alarm: float):
-        self._buckets = buckets
+    def __init__(self, tracker: Tracker, forgetting_alarm: float):
         self._tracker = tracker
         self._forgetting_alarm = forgetting_alarm
         self._alarms: list[str] = []

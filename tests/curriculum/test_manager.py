@@ -425,9 +425,12 @@ def test_a_validation_that_was_too_low_is_not_asked_for_again_at_every_step() ->
     run = Run(advance={"validate_now": True, "min_performance": 0.9})
     asked = []
     for _ in range(100):
-        if run.step(0.9).validate:
+        decision = run.step(0.9)
+        if decision.validate:
             asked.append(run.now)
-            run.validate(easy=0.5)
+            assert run.validate(easy=0.5).hold == "min_performance"
+        else:
+            assert decision.hold == "validated_lately"
     assert asked == list(range(1, 101, 10))
 
 
@@ -533,6 +536,12 @@ def test_weights_need_no_restoring_when_nothing_was_trained() -> None:
     decision = run.validate(easy=0.8, medium=0.1)
     assert kinds(decision)[1] == ("rollback", "two", "one")
     assert decision.restore_step is None
+
+
+def test_a_small_factor_goes_on_growing() -> None:
+    run = Run(rollback={**ROLLBACK, "interval_factor": 1.1})
+    run.manager._now.failures = [0, 100, 0]
+    assert run.manager.interval == 13781
 
 
 def test_an_interval_is_rounded_up() -> None:

@@ -11,7 +11,7 @@ MIX = {"easy": 0.25, "hard": 0.75, "unused": 0.0}
 
 
 def make():
-    return Validation(["easy", "hard", "unused"], Tracker(), forgetting_alarm=-0.1)
+    return Validation(Tracker(), forgetting_alarm=-0.1)
 
 
 def test_score_on_a_mix_by_hand():
@@ -111,7 +111,7 @@ def test_state_round_trip(through_json):
     validation.observe(1, {"easy": Rate(0.9, 8), "hard": 0.5}, MIX, TAUGHT)
     validation.observe(2, {"easy": Rate(0.5, 8)}, MIX, TAUGHT)
     saved = through_json(validation.state_dict())
-    other = Validation(["easy", "hard", "unused"], validation._tracker, forgetting_alarm=-0.1)
+    other = Validation(validation._tracker, forgetting_alarm=-0.1)
     other.load_state_dict(saved)
     assert other.state_dict() == validation.state_dict()
     assert other.observe(2, {"hard": Rate(0.6, 8)}, MIX, TAUGHT) == []

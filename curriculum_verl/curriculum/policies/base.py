@@ -1,5 +1,6 @@
 """What a policy is, and the part that nearly all of them share."""
 
+from abc import ABC, abstractmethod
 from typing import Any, Protocol
 
 import numpy as np
@@ -38,7 +39,7 @@ class Policy(Protocol):
         """Numbers for a logger, without a prefix."""
 
 
-class SharePolicy:
+class SharePolicy(ABC):
     """A policy that gives every bucket a share of the batch and takes prompts from the pools' walk.
 
     A subclass overrides `shares`; what it learns it adds to the four methods of state. Floors hold whatever it answers.
@@ -55,9 +56,9 @@ class SharePolicy:
         self.mix, self.floors = mix, floors
         self._owed = np.zeros(len(mix))
 
+    @abstractmethod
     def shares(self, n: int) -> Shares:
         """The share of every bucket in the next batch of n; they sum to 1 and are 0 outside the mix."""
-        raise NotImplementedError
 
     def draw(self, n: int) -> Prompts:
         """The next n prompts, bucket after bucket."""
@@ -68,7 +69,7 @@ class SharePolicy:
         """counts[b] prompts of every bucket b."""
         return self.pools.take(counts)
 
-    def observe(self, prompts: Prompts, rewards: GroupScores) -> None:
+    def observe(self, prompts: Prompts, rewards: GroupScores) -> None:  # noqa: B027 - learning is optional
         """Learn from one step; a policy that follows the mix has nothing to learn."""
 
     def state_dict(self) -> dict[str, Any]:
