@@ -74,7 +74,7 @@ class _Series:
 class Tracker:
     """Records metrics by step. A window counts values, not steps, and only reads when it is full.
 
-     Values that are not finite are counted in `invalid` and kept out of everything else. A value for a step that is
+    Values that are not finite are counted in `invalid` and kept out of everything else. A value for a step that is
     not after the last one is ignored, but a derived metric is replaced when more of its step is reported. Safe to
     read from another thread while one writes.
     """
