@@ -5,7 +5,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help test lint types format bench verl clean
+.PHONY: help test lint types format bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -17,7 +17,9 @@ $(READY): pyproject.toml constraints-cpu.txt
 	@$(PYTHON) -c 'import ensurepip, venv' || \
 		{ echo "$(PYTHON) cannot make virtual environments; on Debian install python3-venv"; exit 1; }
 	$(PYTHON) -m venv .venv
-	$(PIP) install --quiet --constraint constraints-cpu.txt --editable '.[dev]'
+	$(PIP) install --quiet --constraint constraints-cpu.txt torch
+	$(PIP) install --quiet --constraint constraints-cpu.txt --editable '.[dev,verl]'
+	$(PIP) check
 	@touch $(READY)
 
 test: $(READY) lint types ## lint, type check and all tests (sets everything up first)
@@ -36,11 +38,6 @@ format: $(READY) ## mend what ruff can mend
 
 bench: $(READY) ## draw, observe and save at 10^4 to 10^7 prompts beside the peers' rules (under a minute)
 	$(BIN)/python tests/benchmarks/bench_engine.py --json build/bench_engine.json
-
-verl: $(READY) ## add the CPU build of torch, then verl and what it needs, to .venv
-	$(PIP) install --constraint constraints-cpu.txt torch
-	$(PIP) install --constraint constraints-cpu.txt --editable '.[dev,verl]'
-	$(PIP) check
 
 clean: ## remove .venv and everything that was built
 	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

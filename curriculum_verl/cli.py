@@ -2,19 +2,21 @@
 
 import argparse
 import importlib
-import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from curriculum_verl import __version__
-from curriculum_verl.errors import CurriculumError, unknown_name
+from curriculum_verl.commands.running import run
+from curriculum_verl.errors import unknown_name
 
 COMMANDS = {
+    "bucket": "sort rollouts into ordered buckets of difficulty",
+    "preprocess": "make training and validation data in verl's format of a bucket folder",
     "check": "validate a recipe and explain it in words",
     "simulate": "try a curriculum without a model, against logged rollouts or a simple learner",
 }
 
 EPILOG = """examples:
+  curriculum-verl preprocess -i bucketed -o preprocessed
   curriculum-verl check examples/three_stages.yaml
   curriculum-verl simulate examples/three_stages.yaml --steps 500
   curriculum-verl simulate --help
@@ -43,16 +45,5 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     if args.command not in COMMANDS:
         parser.error(unknown_name("command", args.command, COMMANDS))
-    sys.path.append(str(Path.cwd()))  # a recipe may name a policy or metric in the folder where the user stands
     command = importlib.import_module(f"curriculum_verl.commands.{args.command}")
-    try:
-        return int(command.main(args.arguments))
-    except CurriculumError as error:
-        print(f"curriculum-verl {args.command}: {error}", file=sys.stderr)
-        return 1
-    except OSError as error:
-        print(f"curriculum-verl {args.command}: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
+    return run(f"curriculum-verl {args.command}", command.main, args.arguments)

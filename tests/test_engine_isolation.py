@@ -44,7 +44,7 @@ def test_the_probe_sees_an_import_even_where_the_module_is_not_installed() -> No
     guarded = "try:\n    import verl\nexcept ImportError:\n    pass\n"
     spoiled = PROBE.replace("import curriculum_verl.curriculum\n", guarded, 1)
     run = subprocess.run([sys.executable, "-c", spoiled], capture_output=True, text=True, check=True)
-    assert run.stdout.startswith("tried ['verl']")
+    assert run.stdout.startswith("tried ['verl'")
 
 
 ENGINE = ("curriculum", "schema", "errors", "atomic", "dotted", "manifest", "difficulty", "buckets")

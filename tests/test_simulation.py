@@ -93,8 +93,11 @@ def test_a_learner_starts_where_the_log_stands(tmp_path: Path) -> None:
     ("content", "message"),
     [
         ("", "got no prompts"),
-        ('{"reward": []}\n', "all.jsonl:1: not a rollout: got an empty reward list"),
-        ('{"reward": [{"score": 1}]}\n\n{"reward": [{"score": null}]}\n', "all.jsonl:3: not a rollout"),
+        ('{"prompt": "a", "reward": []}\n', "all.jsonl:1: not a rollout: got an empty list of rewards"),
+        (
+            '{"id": 1, "prompt": "a", "reward": [1]}\n\n{"id": 2, "prompt": "b", "reward": [null]}\n',
+            "all.jsonl:3: not a rollout",
+        ),
         ('{"reward": [{"score": NaN}]}\n', "all.jsonl:1: not a rollout"),
         ('{"reward": [{"score": 1}', "all.jsonl:1: not a rollout"),
     ],

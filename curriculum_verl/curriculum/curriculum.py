@@ -28,7 +28,7 @@ from curriculum_verl.curriculum.sources import ConfigSource
 from curriculum_verl.curriculum.state import check_fits, config_state, moved_to, read_state, write_state
 from curriculum_verl.curriculum.tracker import Rate, Tracker
 from curriculum_verl.errors import ConfigError, InputError, StateError, unknown_name
-from curriculum_verl.manifest import read_manifest
+from curriculum_verl.manifest import Manifest, read_manifest, read_prompts
 
 logger = logging.getLogger(__name__)
 
@@ -90,7 +90,7 @@ class Curriculum:
                     "curriculum.data: is missing; expected the path of a manifest, or a prompt index in code"
                 )
             manifest = read_manifest(config.data)
-            index = PromptIndex.build(manifest.sizes, data_hash=manifest.ids_hash)
+            index = _index_of(manifest, Path(config.data).parent)
             config = config if isinstance(source, CurriculumConfig) else load_config(source, index.names)
         return cls(config, index)
 
@@ -294,3 +294,10 @@ class Curriculum:
             **self._pools.metrics(),
             **{f"policy/{name}": value for name, value in self._policy.metrics().items()},
         }
+
+
+def _index_of(manifest: Manifest, folder: Path) -> PromptIndex:
+    """The prompts of the data, with the difficulty and pass rate of each where the manifest names a side file."""
+    known = read_prompts(manifest, folder)
+    values = {} if known is None else {name: np.ascontiguousarray(known[name]) for name in ("difficulty", "pass_rate")}
+    return PromptIndex.build(manifest.sizes, data_hash=manifest.ids_hash, **values)

@@ -1,6 +1,8 @@
 """Logged rollouts as the prompts of a simulation: bucket files as they are, or raw rollouts cut by mean score."""
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +11,18 @@ from tqdm import tqdm
 from curriculum_verl.buckets import bucket_numbers, even_cuts
 from curriculum_verl.curriculum.index import PromptIndex
 from curriculum_verl.errors import InputError
-from curriculum_verl.rollouts import Scored, read_scored, rollout_files
+from curriculum_verl.rollouts import Rollout, read_rollouts, rollout_files
 from curriculum_verl.simulation.worlds import TOKENS, LoggedWorld, prompt_pass_rates
+
+CHARACTERS_PER_TOKEN = 4.0  # the usual rule of thumb for English text
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """One prompt's scores, and the mean length of its responses in tokens (None where no text was logged)."""
+
+    scores: list[float]
+    tokens: float | None
 
 
 def read_log(paths: Sequence[str | Path], buckets: Sequence[str], pass_threshold: float) -> LoggedWorld:
@@ -20,7 +32,7 @@ def read_log(paths: Sequence[str | Path], buckets: Sequence[str], pass_threshold
     files are cut into the buckets by mean score, the easiest being the first of `buckets`.
     """
     files = rollout_files(paths)
-    prompts = {path: list(tqdm(read_scored(path), desc=path.name, unit=" prompts", disable=None)) for path in files}
+    prompts = {path: _prompts(path) for path in files}
     for path, found in prompts.items():
         if not found:
             raise InputError(f"{path}: got no prompts, expected at least one line")
@@ -34,6 +46,19 @@ def read_log(paths: Sequence[str | Path], buckets: Sequence[str], pass_threshold
     for prompt, number in zip(everything, numbers, strict=True):
         cut[buckets[number]].append(prompt)
     return _world(cut, pass_threshold)
+
+
+def _prompts(path: Path) -> list[Scored]:
+    """The prompts of a file; lines with one response each are put together."""
+    found: dict[int, Rollout] = {}
+    for number, rollout in enumerate(tqdm(read_rollouts(path), desc=path.name, unit=" lines", disable=None)):
+        key = rollout.key if rollout.part else -1 - number
+        found[key] = found[key].joined(rollout) if key in found else rollout
+    return [Scored(rollout.scores, _mean_tokens(rollout.responses)) for rollout in found.values()]
+
+
+def _mean_tokens(responses: Sequence[str]) -> float | None:
+    return math.fsum(map(len, responses)) / len(responses) / CHARACTERS_PER_TOKEN if responses else None
 
 
 def _mean_score(prompts: Sequence[Scored]) -> float:

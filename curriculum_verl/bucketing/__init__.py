@@ -1,0 +1,1 @@
+"""Bucketing: from scored rollouts to named sets of prompts of like difficulty, easiest first."""

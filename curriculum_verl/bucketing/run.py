@@ -1,0 +1,150 @@
+"""The whole of a bucketing, from files of rollouts to a folder of buckets with its manifest."""
+
+import heapq
+import itertools
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import msgspec
+
+from curriculum_verl import __version__
+from curriculum_verl.bucketing.manifest import (
+    NAME,
+    Bucket,
+    BucketFile,
+    BucketManifest,
+    MetricUsed,
+    outdated_files,
+)
+from curriculum_verl.bucketing.plan import Plan, make_plan
+from curriculum_verl.bucketing.report import write_report
+from curriculum_verl.bucketing.scan import Reject
+from curriculum_verl.bucketing.settings import Settings, check_settings
+from curriculum_verl.bucketing.summary import Summary
+from curriculum_verl.bucketing.summing_up import summarise
+from curriculum_verl.bucketing.writing import write_buckets
+from curriculum_verl.errors import InputError
+from curriculum_verl.outputs import publish, refuse_used, work_folder
+from curriculum_verl.parallel import Runner
+from curriculum_verl.rollouts.files import rollout_files
+from curriculum_verl.rollouts.ids import joint_hash
+
+REJECTS = "rejects.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a run did; after a dry run there are no files."""
+
+    summary: Summary
+    files: list[str]
+    bytes: int
+    seconds: float
+
+
+def bucket_rollouts(
+    inputs: Iterable[str | Path],
+    output: Path,
+    settings: Settings,
+    runner: Runner,
+    *,
+    overwrite: bool = False,
+    dry_run: bool = False,
+    report: bool = True,
+    command: str = "",
+) -> Done:
+    """Bucket rollouts by difficulty. In a dry run everything is read and cut, and nothing is written."""
+    began = time.monotonic()
+    check_settings(settings)
+    files = rollout_files(inputs)
+    _refuse_own_input(files, output)
+    refuse_used(output, overwrite or dry_run)
+    with _dry_folder() if dry_run else work_folder(output) as work:
+        plan = make_plan(files, work, settings, runner)
+        summary = summarise(plan, files, command, examples=report and not dry_run)
+        names = [] if dry_run else _write(plan, summary, work, output, runner, report)
+    return Done(summary, names, sum(file.stat().st_size for file in files), time.monotonic() - began)
+
+
+def _write(plan: Plan, summary: Summary, work: Path, output: Path, runner: Runner, report: bool) -> list[str]:
+    made = work / "made"
+    made.mkdir()
+    prefix = plan.settings.prefix
+    stems = [f"{prefix}_{name}" if prefix else name for name in plan.cuts.names]
+    files = write_buckets(stems, plan.orders, plan.inputs.bytes_at, made, work, runner)
+    rejected_in = _write_rejects(plan, made / REJECTS)
+    if report:
+        write_report(summary, made)
+    manifest = _manifest(plan, summary, files, rejected_in)
+    (made / NAME).write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n")
+    names = sorted(entry.name for entry in made.iterdir())
+    publish(made, output, NAME, outdated_files(output))
+    return names
+
+
+def _write_rejects(plan: Plan, path: Path) -> Counter[str]:
+    """All rejects in the order of the input; how many there are of each file."""
+    rejected_in: Counter[str] = Counter()
+    *scanned, judged = map(_read_rejects, plan.rejects)
+    with path.open("wb") as file:
+        for reject in heapq.merge(
+            itertools.chain.from_iterable(scanned), judged, key=lambda reject: (reject.source, reject.line)
+        ):
+            name, line = plan.inputs.place(reject.source, reject.line)
+            rejected_in[name] += 1
+            row = {
+                "file": name,
+                "line": line,
+                "reason": reject.reason,
+                "message": reject.message,
+                "begins": reject.begins,
+            }
+            file.write(msgspec.json.encode(row) + b"\n")
+    return rejected_in
+
+
+def _read_rejects(path: Path) -> Iterator[Reject]:
+    decoder = msgspec.json.Decoder(Reject)
+    with path.open("rb") as file:
+        yield from map(decoder.decode, file)
+
+
+def _manifest(
+    plan: Plan, summary: Summary, files: Sequence[list[BucketFile]], rejected_in: Counter[str]
+) -> BucketManifest:
+    settings = plan.settings
+    hashes = [str(bucket.ids) for bucket in plan.tally.buckets.values()]
+    buckets = [
+        Bucket(files=own, ids_hash=ids_hash, **asdict(bucket))
+        for bucket, own, ids_hash in zip(summary.buckets, files, hashes, strict=True)
+    ]
+    return BucketManifest(
+        package=__version__,
+        metric=MetricUsed(settings.metric, summary.direction, settings.pass_threshold, settings.k, settings.tie_break),
+        mode="quantiles" if settings.thresholds is None else "thresholds",
+        cuts=list(summary.cuts),
+        buckets=buckets,
+        lines=summary.lines,
+        blank=summary.blank,
+        rejected=summary.rejected,
+        inputs=plan.inputs.files(rejected_in),
+        fields=settings.fields,
+        ids_hash=joint_hash(hashes),
+    )
+
+
+def _refuse_own_input(files: Sequence[Path], output: Path) -> None:
+    inside = [file for file in files if file.resolve().parent == output.resolve()]
+    if inside:
+        raise InputError(f"-o {output}: is the folder of the input {inside[0].name}; choose another for the buckets")
+
+
+@contextmanager
+def _dry_folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="curriculum-verl-") as folder:
+        yield Path(folder)

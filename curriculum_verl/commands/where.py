@@ -1,0 +1,39 @@
+"""Where the work of a command is done: the options for it, the same for all commands."""
+
+import argparse
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from curriculum_verl.parallel import Runner
+
+
+def add_where(parser: argparse.ArgumentParser) -> None:
+    """Add --workers and --ray."""
+    group = parser.add_argument_group("where the work is done")
+    either = group.add_mutually_exclusive_group()
+    either.add_argument(
+        "--workers", type=_count, default=1, metavar="N", help="processes on this machine (%(default)s)"
+    )
+    either.add_argument(
+        "--ray",
+        nargs="?",
+        const="",
+        metavar="ADDRESS",
+        help="a Ray cluster: at ADDRESS, else the one at hand, else a new one on this machine; input and output must "
+        "be on storage that all its machines share",
+    )
+
+
+def runner_of(args: argparse.Namespace) -> "AbstractContextManager[Runner]":
+    """What runs the tasks, from the parsed options."""
+    from curriculum_verl.parallel import runner
+
+    return runner(args.workers, args.ray)
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"got {number}, expected at least 1")
+    return number

@@ -1,0 +1,105 @@
+"""What is written where: the names of the files of every data set that one call makes."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from curriculum_verl.errors import InputError
+from curriculum_verl.manifest import DataFile, manifest_kind, read_manifest
+from curriculum_verl.preprocessing.settings import Settings
+
+SHOWN = 6  # file names in a message
+SIDES = ("train", "val")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A data set with a manifest of its own: its buckets, each in files of its own or, under a name, all in one."""
+
+    buckets: tuple[str, ...]
+    name: str | None = None
+
+    @property
+    def manifest(self) -> str:
+        """The file name of its manifest."""
+        return self._named("manifest.json")
+
+    @property
+    def prompts(self) -> str:
+        """The file name of what is known of every training prompt."""
+        return self._named("prompts.npy")
+
+    @property
+    def rejects(self) -> str:
+        """The file name of the lines that could not be used."""
+        return self._named("rejects.jsonl")
+
+    def _named(self, ending: str) -> str:
+        return ending if self.name is None else f"{self.name}.{ending}"
+
+    def stem(self, bucket: str, side: str) -> str:
+        """The name, without ending, of the file in which a bucket's rows of one side stand."""
+        return f"{bucket if self.name is None else self.name}_{side}"
+
+    def files_in(self, folder: Path) -> list[str]:
+        """Those of its files, in whole or in parts, that a folder holds."""
+        stems = {self.stem(bucket, side) for bucket in self.buckets for side in SIDES}
+        own = {self.manifest, self.prompts, self.rejects}
+        names = sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
+        part = re.compile(r"(-\d{5,}-of-\d{5,})?\.parquet$")
+        return [name for name in names if name in own or (part.search(name) and part.sub("", name) in stems)]
+
+
+def targets_of(settings: Settings, buckets: Sequence[str]) -> list[Target]:
+    """The data sets that are asked for, of these buckets, easiest first."""
+    if settings.cumulative:
+        made = [Target(tuple(buckets[:end]), "+".join(buckets[:end])) for end in range(1, len(buckets) + 1)]
+    else:
+        made = [Target(tuple(buckets), settings.output_name if settings.combine else None)]
+    for target in made:
+        for name in target.buckets if target.name is None else [target.name]:
+            if not name or name.startswith(".") or "/" in name or "\0" in name:
+                raise InputError(f"got the name {name!r} for a file, expected one without '/' and '.' at its start")
+    return made
+
+
+def refuse_used(folder: Path, targets: Iterable[Target], overwrite: bool) -> None:
+    """An error if any file of the data sets is there already, unless that may be replaced."""
+    targets = list(targets)
+    for target in targets:
+        if manifest_kind(folder / target.manifest) == "buckets":
+            raise InputError(f"{folder}: is a bucket folder, expected another: its manifest must not be replaced")
+    used = list(dict.fromkeys(name for target in targets for name in target.files_in(folder)))
+    if used and not overwrite:
+        raise InputError(
+            f"{folder}: holds {_shown(used)}; choose another folder or --output-name, or --overwrite, "
+            "which replaces files of the same names and leaves all else alone"
+        )
+    for manifest in set(folder.glob("*manifest.json")) - {folder / target.manifest for target in targets}:
+        theirs = [file.path for file in _listed(manifest) if file.path in used]
+        if theirs:
+            raise InputError(
+                f"{folder}: holds {_shown(theirs)}, which {manifest.name} names too and which would not be replaced "
+                "with it; choose another folder or --output-name"
+            )
+
+
+def _shown(names: Sequence[str]) -> str:
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more
+
+
+def left_over(folder: Path, targets: Iterable[Target], made: Iterable[str]) -> list[str]:
+    """Files of an older manifest of the same name that stay where they are, though no manifest names them any more."""
+    targets = list(targets)
+    gone = {name for target in targets for name in target.files_in(folder)} | set(made)
+    old = [file.path for target in targets for file in _listed(folder / target.manifest)]
+    return [name for name in dict.fromkeys(old) if name not in gone and (folder / name).is_file()]
+
+
+def _listed(manifest: Path) -> list[DataFile]:
+    try:
+        return read_manifest(manifest).files if manifest.is_file() else []
+    except InputError:  # it is to be replaced, whatever it is
+        return []

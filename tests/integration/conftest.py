@@ -1,0 +1,34 @@
+"""A real Ray cluster of two workers on this machine, for the tests of this folder."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def user_code(tmp_path_factory) -> Path:
+    """A folder from which the cluster's workers import modules that tests write."""
+    return tmp_path_factory.mktemp("user_code")
+
+
+@pytest.fixture(scope="session")
+def cluster(user_code) -> Iterator[None]:
+    """Starts the cluster, and stops it afterwards."""
+    ray = pytest.importorskip("ray")
+    folder = tempfile.mkdtemp(prefix="r", dir="/tmp")  # sockets need a short path
+    paths = os.pathsep.join([str(user_code), str(Path(__file__).parent.parent)])
+    ray.init(
+        num_cpus=2,
+        include_dashboard=False,
+        object_store_memory=80_000_000,
+        log_to_driver=False,
+        runtime_env={"env_vars": {"PYTHONPATH": paths}},
+        _temp_dir=folder,
+    )
+    yield
+    ray.shutdown()
+    shutil.rmtree(folder, ignore_errors=True)
