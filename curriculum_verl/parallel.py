@@ -176,7 +176,8 @@ def _ray(address: str) -> Iterator[OnRay]:
     if started:
         address = address or os.environ.get("RAY_ADDRESS", "")
         _check_address(address)
-        paths = os.pathsep.join(filter(None, [str(Path.cwd()), os.environ.get("PYTHONPATH")]))
+        checkout = Path(__file__).parent.parent  # it need not be installed
+        paths = os.pathsep.join(filter(None, [str(Path.cwd()), str(checkout), os.environ.get("PYTHONPATH")]))
         try:
             ray.init(
                 address=address or None,

@@ -2,15 +2,23 @@
 
 import dataclasses
 import inspect
+import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from types import ModuleType
 
+import pyarrow as pa
 import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
 
+from curriculum_verl.commands import bucket, preprocess
 from curriculum_verl.curriculum.config import (
     AdmissionConfig,
     Advance,
@@ -23,64 +31,154 @@ from curriculum_verl.curriculum.config import (
     Stage,
 )
 from curriculum_verl.curriculum.policies import POLICIES
+from curriculum_verl.difficulty import METRICS
+from curriculum_verl.preprocessing.rows import SCHEMA
+from curriculum_verl.rollouts import read_rollouts
+from curriculum_verl.rollouts.content import ContentReader
+from curriculum_verl.rollouts.fields import ROLES
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "CONTRIBUTING.md"]
+PAGES = [
+    ROOT / "README.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+    *(ROOT / folder / "README.md" for folder in ("bucketing", "recipes")),
+    ROOT / "CONTRIBUTING.md",
+]
+GUIDES = [ROOT / "docs" / f"{name}.md" for name in ("BUCKETING_GUIDE", "CURRICULUM_PIPELINE_GUIDE")]
 # What sets the project up is what CI itself runs before any test.
-SET_UP = ("git clone", "make test")
+SET_UP = re.compile(r"^(git clone|make test).*\n", re.MULTILINE)
+RUN = {"bash": ["bash", "-euo", "pipefail", "-c"], "python": [sys.executable, "-c"]}
+SHOWN = {"json", "text", "yaml"}
 
 
-def blocks(language: str) -> list[tuple[str, str]]:
-    found = []
-    for page in PAGES:
-        for code in re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE):
-            found.append((page.name, code))
-    return found
+def blocks(page: Path) -> list[tuple[str, str]]:
+    """The blocks of a page in order, with their languages, set-up left out."""
+    found = re.findall(r"^```(\w*)\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE)
+    return [(language, code) for language, text in found if (code := SET_UP.sub("", text)).strip()]
 
 
-def commands() -> list[tuple[str, str]]:
-    lines = [(page, line.split("#")[0].strip()) for page, code in blocks("bash") for line in code.splitlines()]
-    return [(page, line) for page, line in lines if line and not line.startswith(SET_UP)]
+def to_run(page: Path) -> list[tuple[str, str]]:
+    return [(language, code) for language, code in blocks(page) if language in RUN]
+
+
+def shown(page: Path, language: str) -> list[str]:
+    return [code for found, code in blocks(page) if found == language]
+
+
+def lay_out(folder: Path) -> Path:
+    """What a reader has in front of them, as far as the pages use it."""
+    for name in ("examples", "bucketing", "recipes"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    return folder
 
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    shutil.copytree(ROOT / "examples", tmp_path / "examples", ignore=shutil.ignore_patterns("__pycache__"))
-    return tmp_path
+    return lay_out(tmp_path)
 
 
-def must_run(command: list[str] | str, folder: Path) -> None:
+def must_run(command: list[str], folder: Path) -> None:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    done = subprocess.run(
-        command,
-        shell=isinstance(command, str),
-        cwd=folder,
-        env=os.environ | {"PATH": path},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
-    assert done.stdout.strip(), f"{command} printed nothing"
+    env = os.environ | {"PATH": path}
+    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, f"{command[-1]}\n{done.stdout}\n{done.stderr}"
+    assert done.stdout.strip(), f"{command[-1]} printed nothing"
+    assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize(("page", "command"), commands())
-def test_every_command_in_the_docs_runs(page: str, command: str, checkout: Path) -> None:
-    must_run(command, checkout)
+def run_page(page: Path, folder: Path) -> Path:
+    for language, code in to_run(page):
+        must_run([*RUN[language], code], folder)
+    return folder
 
 
-@pytest.mark.parametrize(("page", "code"), blocks("python"))
-def test_every_python_block_in_the_docs_runs(page: str, code: str, checkout: Path) -> None:
-    must_run([sys.executable, "-c", code], checkout)
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[Path, "Future[Path]"]]:
+    """All pages, run two at a time, each in a folder of its own."""
+    with ThreadPoolExecutor(2) as pool:
+        by_length = sorted(PAGES, key=lambda page: -len(to_run(page)))
+        yield {page: pool.submit(run_page, page, lay_out(tmp_path_factory.mktemp("page"))) for page in by_length}
 
 
-@pytest.mark.parametrize("script", ["examples/quickstart.py", "-m examples.custom_metric"])
+@pytest.mark.parametrize("page", [page for page in PAGES if to_run(page)], ids=lambda page: page.name)
+def test_every_block_of_a_page_runs_after_those_before_it(page: Path, pages: dict[Path, "Future[Path]"]) -> None:
+    folder = pages[page].result()
+    for line in "".join(shown(page, "text")).splitlines():
+        check_training(shlex.split(line), folder)
+
+
+def check_training(words: list[str], folder: Path) -> None:
+    """A line that starts a training is one that verl's Hydra can read, and its files are there."""
+    assert words[:3] == ["python", "-m", "verl.trainer.main_ppo"]
+    for override in OverridesParser.create().parse_overrides(words[3:]):
+        value = override.value()
+        assert override.key_or_group in ("data.train_files", "data.val_files")
+        for name in value if isinstance(value, list) else [value]:
+            assert (folder / name).is_file(), name
+
+
+def test_no_block_escapes_the_tests() -> None:
+    for page in PAGES:
+        assert {language for language, _ in blocks(page)} <= RUN.keys() | SHOWN, page
+    assert sum(len(to_run(page)) for page in PAGES) >= 30
+
+
+SCRIPTS = ["examples/quickstart.py", "-m examples.custom_metric", "examples/example_bucketing_usage.py"]
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
 def test_every_example_runs(script: str, checkout: Path) -> None:
     must_run([sys.executable, *script.split()], checkout)
 
 
-def test_there_is_something_to_run() -> None:
-    assert len(commands()) >= 5
-    assert blocks("python")
+def test_the_example_rollouts_are_what_their_script_makes(checkout: Path) -> None:
+    made = checkout / "examples" / "rollouts" / "arithmetic.jsonl"
+    shipped = made.read_bytes()
+    made.unlink()
+    must_run([sys.executable, "examples/make_rollouts.py"], checkout)
+    assert made.read_bytes() == shipped
+    assert len(shipped) < 150_000
+    for rollout in read_rollouts(made):
+        if not rollout.ground_truth_is_json:
+            right = [float(text.endswith(f"= {rollout.ground_truth}")) for text in rollout.responses]
+            assert right == rollout.scores
+
+
+@pytest.mark.parametrize("page", GUIDES, ids=lambda page: page.name)
+def test_rows_that_are_shown_are_rows_that_are_read_or_written(page: Path) -> None:
+    rows = [json.loads(code) for code in shown(page, "json")]
+    assert rows
+    for row in rows:
+        if "reward_model" in row:
+            assert pa.Table.from_pylist([row], SCHEMA).to_pylist() == [row]
+        else:
+            assert ContentReader(ROLES).rollout(json.dumps(row).encode()).scores
+
+
+@pytest.mark.parametrize(
+    ("page", "command"),
+    [(GUIDES[0], bucket), (GUIDES[1], preprocess)],
+    ids=lambda it: it.__name__.split(".")[-1] if inspect.ismodule(it) else it.name,
+)
+def test_every_option_is_documented(page: Path, command: ModuleType) -> None:
+    text = page.read_text()
+    options = [max(action.option_strings, key=len) for action in command.build_parser()._actions]
+    for option in {*options} - {"--help"}:
+        short = {"--input": "-i", "--output": "-o", "--metric": "-m", "--num-buckets": "-n"}.get(option, option)
+        assert re.search(rf"(?<![\w-]){short}(?![\w-])", text), option
+
+
+def test_every_metric_and_every_reason_is_documented() -> None:
+    text = "".join(page.read_text() for page in GUIDES)
+    assert all(f"`{metric}`" in text for metric in METRICS)
+    code = "".join(
+        path.read_text()
+        for package in ("rollouts", "bucketing", "preprocessing")
+        for path in (ROOT / "curriculum_verl" / package).glob("*.py")
+    )
+    reasons = re.findall(r'LineError\(\s*"(\w+)"|reasons\[\w.*\] = "(\w+)"', code)
+    assert len(reasons) >= 15
+    assert all(f"`{one or other}`" in text for one, other in reasons)
 
 
 TABLES = {
