@@ -19,6 +19,7 @@ from curriculum_verl.errors import InputError
 T = TypeVar("T")
 R = TypeVar("R")
 AHEAD = 2  # tasks per worker that are handed out before the first result is taken
+RETRIES = 3  # of a task on a cluster whose worker dies
 CONNECT_SECONDS = 10
 
 
@@ -81,7 +82,7 @@ class OnRay:
 
     def map(self, function: Callable[[T], R], tasks: Iterable[T]) -> Iterator[R]:
         """The results, in the order of the tasks."""
-        remote = self._ray.remote(function).options(max_retries=3)
+        remote = self._ray.remote(function).options(max_retries=RETRIES)
         return _ahead(self.workers * AHEAD, tasks, remote.remote, self._get, self._drop)
 
     def _get(self, reference: Any) -> Any:

@@ -157,10 +157,16 @@ def test_what_is_worth_a_look_is_said(tmp_path, run):
     assert "11 prompts of 12 lines" in out
 
 
-def test_what_an_older_manifest_named_is_mentioned_when_it_stays(run):
+def test_what_only_the_run_before_had_made_is_removed(tmp_path, run):
     run()
+    (tmp_path / "out" / "notes.txt").write_text("mine")
+    run("--combine")
     _, out, _ = run("--overwrite", "--buckets", "easy")
-    assert "note: hard_train.parquet stays there from an earlier run" in out
+    assert "removed what only the run before had made: " in out
+    assert "hard_train.parquet" in out
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert not {name for name in names if name.startswith("hard")}
+    assert {"notes.txt", "easy_train.parquet", "combined_train.parquet", "combined.manifest.json"} <= names
 
 
 @pytest.mark.parametrize(

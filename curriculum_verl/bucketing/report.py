@@ -16,7 +16,6 @@ from curriculum_verl.bucketing.summary import (
     Histogram,
     Summary,
     by_count,
-    counted,
     describe_cut,
     elide,
     figures,
@@ -29,6 +28,7 @@ from curriculum_verl.bucketing.summary import (
     share,
     total,
 )
+from curriculum_verl.words import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

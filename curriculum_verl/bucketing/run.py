@@ -82,7 +82,8 @@ def _write(plan: Plan, summary: Summary, work: Path, output: Path, runner: Runne
         write_report(summary, made)
     manifest = _manifest(plan, summary, files, rejected_in)
     (made / NAME).write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n")
-    names = sorted(entry.name for entry in made.iterdir())
+    of_buckets = [file.path for own in files for file in own]
+    names = of_buckets + sorted({entry.name for entry in made.iterdir()} - set(of_buckets))
     publish(made, output, NAME, outdated_files(output))
     return names
 

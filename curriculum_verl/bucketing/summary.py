@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from curriculum_verl.difficulty import Direction
+from curriculum_verl.words import counted
 
 WIDTH = 100  # columns of the terminal
 NARROWEST_NAME = 12
@@ -173,11 +174,6 @@ def percent(rate: float) -> str:
     if 0 < rate < 0.0005:
         return "<0.1%"
     return ">99.9%" if 0.9995 <= rate < 1 else f"{rate:.1%}"
-
-
-def counted(count: int, noun: str) -> str:
-    """A count with its noun."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def by_count(counts: dict[str, int]) -> list[tuple[str, int]]:

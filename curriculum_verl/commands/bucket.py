@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from curriculum_verl.commands.where import add_where, runner_of
+from curriculum_verl.words import counted, size
 
 if TYPE_CHECKING:
     from curriculum_verl.bucketing.run import Done
@@ -140,8 +141,9 @@ def _settings(args: argparse.Namespace) -> "Settings":
 
 def _outcome(done: "Done", output: Path) -> str:
     summary = done.summary
-    speed = f"{done.bytes / 1e6:,.0f} MB in {done.seconds:.1f} s, {done.bytes / 1e6 / done.seconds:,.0f} MB/s"
-    read = f"{summary.prompts:,} prompts in {summary.lines:,} lines of {len(summary.inputs):,} files ({speed})"
+    speed = f"{size(done.bytes)} in {done.seconds:.1f} s, {size(done.bytes / done.seconds)}/s"
+    files = counted(len(summary.inputs), "file")
+    read = f"{counted(summary.prompts, 'prompt')} in {counted(summary.lines, 'line')} of {files} ({speed})"
     if not done.files:
         return f"{read}; a dry run: nothing was written"
     return f"{read}\n{output}: {', '.join(done.files)}"

@@ -59,7 +59,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         before = _folder(given.output)
         code = int(command.main([*(arguments or ()), "--overwrite"]))
         if code == 0:
-            _remove_stale(given.output, old, before)
             _write(args.stamp, msgspec.structs.replace(now, outputs=_made(given.output, before)))
         return code
 
@@ -132,16 +131,6 @@ def _changed(old: dict[str, Any], now: dict[str, Any]) -> list[str]:
 def _shown(names: Sequence[str]) -> str:
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
     return ", ".join(names[:SHOWN]) + more
-
-
-def _remove_stale(folder: Path, old: Stamp | None, before: States) -> None:
-    """Files that the last run made and this one did not: whoever takes all files of the folder must not get them."""
-    now = _folder(folder)
-    stale = [name for name, state in (old.outputs if old else {}).items() if before.get(name) == state == now.get(name)]
-    for name in stale:
-        (folder / name).unlink()
-    if stale:
-        print(f"removed what only the last run had made: {', '.join(stale)}")
 
 
 def _read(stamp: Path) -> Stamp | None:

@@ -21,7 +21,7 @@ from curriculum_verl.preprocessing.dataset import DataSet
 from curriculum_verl.preprocessing.parquet import OneFile, PartFiles
 from curriculum_verl.preprocessing.settings import Settings
 from curriculum_verl.preprocessing.tally import Tally, refuse_empty, refuse_overlaps
-from curriculum_verl.preprocessing.targets import Target, left_over, refuse_used, targets_of
+from curriculum_verl.preprocessing.targets import Target, outdated_files, refuse_used, targets_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Result:
     tallies: list[Tally]
     made: list[tuple[Target, Manifest]]
     benchmarks: list[Path]
-    left_over: list[str]
+    replaced: list[str]  # files of an earlier run that this one removed and made none like
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +70,10 @@ def preprocess(source: Path, folder: Path, settings: Settings, runner: Runner, *
         refuse_empty(tallies, settings, threshold)
         as_given = dataclasses.asdict(settings)
         manifests = [(one.target, one.finish(as_given, parent)) for one in sets]
-        stays = left_over(folder, targets, [entry.name for entry in made.iterdir()])
-        outdated = [name for target in targets for name in target.files_in(folder)]
+        outdated = outdated_files(folder, targets)
+        replaced = [name for name in outdated if not (made / name).exists()]
         publish(made, folder, [target.manifest for target in targets], outdated)
-    return Result(settings, tallies, manifests, job.benchmarks, stays)
+    return Result(settings, tallies, manifests, job.benchmarks, replaced)
 
 
 def _fill(sets: list[DataSet], job: _Job, runner: Runner, parts: Path | None) -> list[Tally]:

@@ -3,12 +3,12 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from curriculum_verl.bucketing.summary import counted
 from curriculum_verl.manifest import Bucket, Manifest
 from curriculum_verl.preprocessing.filters import describe
 from curriculum_verl.preprocessing.run import Result
 from curriculum_verl.preprocessing.tally import Tally, describe_overlaps
 from curriculum_verl.preprocessing.targets import Target
+from curriculum_verl.words import counted, size
 
 HEAD = ("bucket", "prompts", "removed", "train", "validation")
 
@@ -46,7 +46,7 @@ def _files(result: Result) -> str:
     lines = []
     for target, manifest in result.made:
         lines.append(f"{target.manifest}:")
-        lines += [f"  {file.path}: {counted(file.rows, 'row')}, {_size(file.bytes)}" for file in manifest.files]
+        lines += [f"  {file.path}: {counted(file.rows, 'row')}, {size(file.bytes)}" for file in manifest.files]
         if any(reason.startswith("rejected") for reason in manifest.removed):
             lines.append(f"  {target.rejects}: the lines that could not be used, with their reasons")
     return "\n".join(lines)
@@ -66,8 +66,8 @@ def _notes(result: Result) -> Iterator[str]:
             f"warning: {counted(dumps, 'prompt')} out of verl's rollout dumps, which hold prompts as one text with the "
             "chat template applied; training applies it again, and no evaluation set is recognised in it"
         )
-    for name in result.left_over:
-        yield f"note: {name} stays there from an earlier run; its manifest was replaced and names it no more"
+    if result.replaced:
+        yield f"removed what only the run before had made: {', '.join(result.replaced)}"
 
 
 def _validation(result: Result) -> Iterator[str]:
@@ -94,17 +94,8 @@ def _what_lacks(target: Target, manifest: Manifest, bucket: Bucket) -> str:
 
 
 def _speed(tallies: Sequence[Tally], seconds: float) -> str:
-    size = sum(tally.bytes for tally in tallies)
+    total = sum(tally.bytes for tally in tallies)
     prompts, lines = sum(tally.prompts for tally in tallies), sum(tally.lines for tally in tallies)
     of = f" of {counted(lines, 'line')}" if lines != prompts else ""
-    rate = _size(size / max(seconds, 1e-9))
-    return f"{counted(prompts, 'prompt')}{of} ({_size(size)}) in {seconds:,.1f} s: {rate}/s"
-
-
-def _size(size: float) -> str:
-    """Bytes for people."""
-    for unit in ("B", "kB", "MB"):
-        if size < 1000:
-            return f"{size:.3g} {unit}"
-        size /= 1000
-    return f"{size:,.1f} GB"
+    rate = size(total / max(seconds, 1e-9))
+    return f"{counted(prompts, 'prompt')}{of} ({size(total)}) in {seconds:,.1f} s: {rate}/s"

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from curriculum_verl.bucketing.summary import counted
 from curriculum_verl.errors import InputError
 from curriculum_verl.preprocessing.chunks import CHANGED as FILE_CHANGED
 from curriculum_verl.preprocessing.chunks import Chunk
@@ -14,6 +13,7 @@ from curriculum_verl.preprocessing.dataset import Rejected
 from curriculum_verl.preprocessing.filters import describe
 from curriculum_verl.preprocessing.lines import CHANGED, Reject
 from curriculum_verl.preprocessing.settings import Settings
+from curriculum_verl.words import counted
 
 SHOWN = 3  # overlaps that are named
 

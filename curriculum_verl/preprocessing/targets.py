@@ -74,7 +74,7 @@ def refuse_used(folder: Path, targets: Iterable[Target], overwrite: bool) -> Non
     if used and not overwrite:
         raise InputError(
             f"{folder}: holds {_shown(used)}; choose another folder or --output-name, or --overwrite, "
-            "which replaces files of the same names and leaves all else alone"
+            "which replaces what an earlier run of the same name made and leaves all else alone"
         )
     for manifest in set(folder.glob("*manifest.json")) - {folder / target.manifest for target in targets}:
         theirs = [file.path for file in _listed(manifest) if file.path in used]
@@ -90,12 +90,14 @@ def _shown(names: Sequence[str]) -> str:
     return ", ".join(names[:SHOWN]) + more
 
 
-def left_over(folder: Path, targets: Iterable[Target], made: Iterable[str]) -> list[str]:
-    """Files of an older manifest of the same name that stay where they are, though no manifest names them any more."""
+def outdated_files(folder: Path, targets: Iterable[Target]) -> list[str]:
+    """The files of an earlier run that the data sets replace: of the same names, or named by the same manifest."""
     targets = list(targets)
-    gone = {name for target in targets for name in target.files_in(folder)} | set(made)
-    old = [file.path for target in targets for file in _listed(folder / target.manifest)]
-    return [name for name in dict.fromkeys(old) if name not in gone and (folder / name).is_file()]
+    others = set(folder.glob("*manifest.json")) - {folder / target.manifest for target in targets}
+    kept = {file.path for manifest in others for file in _listed(manifest)}
+    found = [name for target in targets for name in target.files_in(folder)]
+    found += [file.path for target in targets for file in _listed(folder / target.manifest)]
+    return [name for name in dict.fromkeys(found) if name not in kept and (folder / name).is_file()]
 
 
 def _listed(manifest: Path) -> list[DataFile]:

@@ -75,7 +75,7 @@ def test_what_is_there_is_not_replaced(three, make, tmp_path):
     assert read_manifest(tmp_path / "out" / "combined.manifest.json").names == ["easy", "medium", "hard"]
 
 
-def test_overwrite_replaces_these_and_leaves_all_else(three, make, tmp_path):
+def test_overwrite_replaces_all_of_the_run_before_and_leaves_all_else(three, make, tmp_path):
     out = tmp_path / "out"
     make(three)
     (out / "mine.txt").write_text("mine")
@@ -84,8 +84,6 @@ def test_overwrite_replaces_these_and_leaves_all_else(three, make, tmp_path):
     make(three, overwrite=True, train_val_split=None, buckets=("easy", "medium"))
     assert names(out) == [
         "easy_train.parquet",
-        "hard_train.parquet",
-        "hard_val.parquet",
         "manifest.json",
         "medium_train.parquet",
         "mine.txt",

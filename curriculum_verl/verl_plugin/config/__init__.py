@@ -1,0 +1,1 @@
+"""Hydra config groups: add pkg://curriculum_verl.verl_plugin.config to hydra.searchpath."""

@@ -1,0 +1,54 @@
+"""The places where verl offers no hook to a CPU. Each patch is applied only where verl still needs it."""
+
+import functools
+import inspect
+from types import ModuleType
+from typing import Any
+
+POLL_SECONDS = 0.02
+
+
+def mend_process_group(distributed: ModuleType) -> None:
+    """Name gloo once: verl asks for "cpu:gloo,cpu:gloo" on a CPU, which torch rejects."""
+    original = distributed.initialize_global_process_group_ray
+
+    @functools.wraps(original)
+    def initialize_global_process_group_ray(timeout_second: int | None = None, backend: str | None = None) -> Any:
+        return original(timeout_second=timeout_second, backend=backend or "cpu:gloo")
+
+    distributed.initialize_global_process_group_ray = initialize_global_process_group_ray
+
+
+def mend_replay_buffer(replay_buffer: ModuleType) -> None:
+    """Look for finished responses often, and hand them over in the order in which their prompts were sent.
+
+    verl looks every 2 s, which on a tiny model is the step; and it takes rows as they finish, so that two runs of
+    the same seed train on the same rows in another order.
+    """
+    buffer = replay_buffer.ReplayBuffer
+    original_init, original_select = buffer.__init__, buffer._select_prompt_uids
+    if "poll_interval" not in inspect.signature(original_init).parameters:
+        raise RuntimeError(
+            "verl's ReplayBuffer no longer takes poll_interval; "
+            "curriculum_verl/verl_plugin/cpu/patches.py must learn how this version of verl waits"
+        )
+
+    @functools.wraps(original_init)
+    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("poll_interval", POLL_SECONDS)
+        original_init(self, *args, **kwargs)
+
+    @functools.wraps(original_select)
+    def _select_prompt_uids(self: Any, partition_id: str, sampleable_keys: set[str], batch_size: int) -> Any:
+        sent = {uid: place for place, uid in enumerate(self.prompt_global_steps[partition_id])}
+        ordered = sorted(sampleable_keys, key=sent.__getitem__)
+        selected, rows, steps = original_select(self, partition_id, ordered, batch_size)
+        return selected, {key: rows[key] for key in sorted(rows, key=lambda key: _place(key, sent))}, steps
+
+    buffer.__init__, buffer._select_prompt_uids = __init__, _select_prompt_uids
+
+
+def _place(key: str, sent: dict[str, int]) -> tuple[int, ...]:
+    """Where a row "{uid}_{sample}_{turn}" belongs; rows of prompts that are gone come last and are not taken."""
+    uid, *rest = key.split("_")
+    return sent.get(uid, len(sent)), *map(int, rest)
