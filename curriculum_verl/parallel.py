@@ -96,10 +96,9 @@ class OnRay:
             ) from error
 
     def _drop(self, references: Iterable[Any]) -> None:
+        # Waits, since ray.cancel can end this process: "Tried to complete task that was not pending" (Ray 2.60).
         for reference in references:
-            self._ray.cancel(reference)
-        for reference in references:
-            with suppress(Exception):  # whatever it was, nobody asks for it; unasked, Ray would print it
+            with suppress(Exception):  # nobody asks for it; but unless someone does, Ray prints it
                 self._ray.get(reference)
 
 

@@ -33,6 +33,11 @@ def read_facts(path: Path) -> Facts:
     return np.fromfile(path, dtype=FACTS)
 
 
+def _rounded(value: float) -> float:
+    """To 12 digits: 0.1 + 0.2 and 0.3 are one value to a user, and equal values must not be parted."""
+    return float(f"{value:.12g}")
+
+
 class Measure:
     """The numbers of a prompt's scores: count, passes, mean, metric and tie-break."""
 
@@ -44,8 +49,8 @@ class Measure:
     def __call__(self, scores: list[float]) -> tuple[int, int, float, float, float]:
         """The numbers; a metric that cannot be computed is NaN, and `explain` says why."""
         try:
-            value = self.value(scores)
-            tie = float(self._tie.function(scores, self._scoring)) if self._tie else 0.0
+            value = _rounded(self._metric.function(scores, self._scoring))
+            tie = _rounded(self._tie.function(scores, self._scoring)) if self._tie else 0.0
         except Exception:  # a user's function may fail in any way; explain() tells
             value = tie = math.nan
         if not math.isfinite(value) or not math.isfinite(tie):
@@ -53,15 +58,11 @@ class Measure:
         passes = sum(score >= self._threshold for score in scores)
         return len(scores), passes, math.fsum(scores) / len(scores), value, tie
 
-    def value(self, scores: list[float]) -> float:
-        """The metric alone."""
-        return float(self._metric.function(scores, self._scoring))
-
     def explain(self, scores: list[float]) -> str:
         """Why the metric of these scores could not be computed."""
         for metric in filter(None, (self._metric, self._tie)):
             try:
-                value = float(metric.function(scores, self._scoring))
+                value = _rounded(metric.function(scores, self._scoring))
             except InputError as error:
                 return str(error)
             except Exception as error:  # whatever the user's function raised is the answer

@@ -91,3 +91,16 @@ def test_frequent_values_are_told_on_the_metrics_axis(metric, tie_break):
     places, _ = places_of([facts], len(facts), axis, apart=False)
     values = [0.5, 0.25] if metric == "mean_reward" else [0.5, 0.75]
     assert most_frequent(places, axis) == list(zip(values, [9, 5], strict=True))
+
+
+def test_decimal_means_that_are_equal_stay_together():
+    tenths = [[0.1, 0.2], [0.3, 0.0], [0.15, 0.15], [0.29999999999999999, 0.0], [0.7, 0.1], [0.8, 0.0]]
+    _, numbers, facts = numbers_of(tenths, Settings(buckets=2))
+    assert len(set(facts["value"].tolist())) == 2
+    assert numbers.tolist() == [1, 1, 1, 1, 0, 0]
+
+
+def test_a_mean_that_misses_a_threshold_by_rounding_alone_is_at_it():
+    _, numbers, _ = numbers_of([[0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 2.8], [0.0], [1.0]], Settings(thresholds=(0.7,)))
+    assert sum([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 2.8]) / 7 != 0.7
+    assert numbers.tolist() == [0, 1, 0]

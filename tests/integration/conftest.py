@@ -22,6 +22,7 @@ def cluster(user_code) -> Iterator[None]:
     folder = tempfile.mkdtemp(prefix="r", dir="/tmp")  # sockets need a short path
     paths = os.pathsep.join([str(user_code), str(Path(__file__).parent.parent)])
     ray.init(
+        "local",  # not a cluster that happens to be at hand
         num_cpus=2,
         include_dashboard=False,
         object_store_memory=80_000_000,

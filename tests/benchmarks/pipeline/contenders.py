@@ -1,0 +1,71 @@
+"""Who takes part, in bucketing and in preprocessing."""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from .processes import Work, ours, run, script, settle
+
+BUCKET, PREPROCESS = "bucket_rollouts_by_difficulty", "preprocess_bucketed_rollouts"
+CAT, COPY = "cat FILE > /dev/null", "cat FILE > COPY"
+OURS, DRY_RUN, TWO = "ours, --no-report", "ours, --dry-run", "ours, --no-report --workers 2"
+QUARTER = "ours, --no-report, a quarter of the rows"
+OURS_PARQUET, WRITE = "ours", "parquet write alone, from memory"
+SLOW_TURNS = 2
+
+BUCKETING = (
+    Work(CAT, ("cat", "{source}"), verified=False),
+    Work(COPY, ("cat", "{source}"), stdout="{target}/copy", verified=False),
+    Work(OURS, ours(BUCKET, "--no-report")),
+    Work("ours, with report", ours(BUCKET)),
+    Work(DRY_RUN, ours(BUCKET, "--dry-run"), verified=False),
+    Work(TWO, ours(BUCKET, "--no-report", "--workers", "2")),
+    Work("json.loads script", script("bucket_json")),
+    Work("polars", script("bucket_polars"), needs="polars"),
+    Work("duckdb", script("bucket_duckdb"), needs="duckdb"),
+    Work("pandas", script("bucket_pandas"), needs="pandas", most_turns=SLOW_TURNS),
+)
+GROWING = Work(QUARTER, ours(BUCKET, "--no-report"), verified=False)
+PREPROCESSING = (
+    Work(OURS_PARQUET, ours(PREPROCESS)),
+    Work("json.loads script with pandas", script("preprocess_pandas"), needs="pandas"),
+    Work("duckdb", script("preprocess_duckdb"), needs="duckdb"),
+)
+WRITING = Work(WRITE, script("write_parquet"), verified=False, timed_inside=True)
+NEEDED = (CAT, COPY, OURS, DRY_RUN, OURS_PARQUET)  # by tables and goals
+OPTIONAL = tuple(dict.fromkeys(work.name for work in (*BUCKETING, *PREPROCESSING) if work.name not in NEEDED))
+
+Verify = Callable[[Path], str]
+
+
+@dataclass(slots=True)
+class Contender:
+    """Takes turns in a folder that is removed after each; the first output is verified, `found` says with what result.
+
+    This is a contender of measuring.run_rounds, whose figures go by name.
+    """
+
+    work: Work
+    source: Path
+    inputs: tuple[Path, ...]
+    target: Path
+    verify: Verify | None
+    cold: bool
+    found: str = ""
+    turns: int = 0
+
+    def turn(self) -> dict[str, float]:
+        """Seconds, processor seconds and peak bytes; nothing once it has had enough turns."""
+        if self.work.most_turns is not None and self.turns >= self.work.most_turns:
+            return {}
+        self.target.mkdir()
+        try:
+            settle(self.inputs, self.cold)
+            figures = run(self.work, self.source, self.target)
+            if self.verify is not None and self.turns == 0:
+                self.found = self.verify(self.target)
+        finally:
+            shutil.rmtree(self.target)
+        self.turns += 1
+        return figures

@@ -1,0 +1,43 @@
+"""The goals that were set for bucketing and preprocessing, and whether a run met them."""
+
+from collections.abc import Mapping
+
+from goals import Goal
+from measuring import Spread
+
+from .contenders import CAT, COPY, DRY_RUN, OURS, OURS_PARQUET, QUARTER, WRITE
+
+MOST_COPIES = 2.5
+MOST_READS_AND_WRITES = 2.0
+MOST_BASE_MB = 150.0
+MOST_BYTES = 16.0
+MOST_PREPROCESS_MB = 400.0
+MB = 1e6
+
+Figures = Mapping[str, Mapping[str, Spread]]
+
+
+def find_goals(bucketing: Figures, preprocessing: Figures, rows: int) -> list[Goal]:
+    """Every goal; ratios are those of medians."""
+    found = []
+    for what, kind in (("seconds", "seconds"), ("cpu_seconds", "processor seconds")):
+        time = bucketing[OURS][what].median
+        copy = time / bucketing[COPY][what].median
+        note = f"{time / bucketing[CAT][what].median:.1f} x {CAT}"
+        found.append(Goal(f"bucketing in one process, {kind}: times {COPY}", OURS, copy, MOST_COPIES, True, note=note))
+    peak, quarter = (bucketing[name]["peak_bytes"].median for name in (OURS, QUARTER))
+    growth = (peak - quarter) / (rows - rows // 4)
+    note = f"{quarter / MB:.1f} MB for {rows // 4:,} rows, {peak / MB:.1f} MB for {rows:,}"
+    goal = "memory of bucketing: growth with the rollouts"
+    found.append(Goal(goal, OURS, growth, MOST_BYTES, True, unit="B/rollout", note=note))
+    base = (peak - MOST_BYTES * rows) / MB
+    goal = f"memory of bucketing: base, without {MOST_BYTES:g} bytes a rollout"
+    found.append(Goal(goal, OURS, base, MOST_BASE_MB, True, unit="MB", note="interpreter and imports included"))
+    for what, kind in (("seconds", "seconds"), ("cpu_seconds", "processor seconds")):
+        read, write = bucketing[DRY_RUN][what].median, preprocessing[WRITE][what].median
+        ratio = preprocessing[OURS_PARQUET][what].median / (read + write)
+        goal = f"preprocessing in one process, {kind}: times bucketing's dry run and the parquet write"
+        note = f"{read:.2f} s and {write:.2f} s"
+        found.append(Goal(goal, OURS_PARQUET, ratio, MOST_READS_AND_WRITES, True, note=note))
+    peak = preprocessing[OURS_PARQUET]["peak_bytes"].median / MB
+    return [*found, Goal("memory of preprocessing", OURS_PARQUET, peak, MOST_PREPROCESS_MB, True, unit="MB")]
