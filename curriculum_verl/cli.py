@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import sys
 from collections.abc import Sequence
 
 from curriculum_verl import __version__
@@ -47,3 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error(unknown_name("command", args.command, COMMANDS))
     command = importlib.import_module(f"curriculum_verl.commands.{args.command}")
     return run(f"curriculum-verl {args.command}", command.main, args.arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

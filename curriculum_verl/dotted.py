@@ -12,7 +12,7 @@ def load_dotted(path: str) -> Callable[..., Any]:
     module_name, _, attribute = path.partition(":")
     try:
         found = getattr(importlib.import_module(module_name), attribute)
-    except Exception as error:  # importing runs the user's module, which may fail in any way
+    except (Exception, SystemExit) as error:  # importing runs the user's module, which may fail in any way
         reason = f"{type(error).__name__}: {error}"
         expected = "expected package.module:name, importable from here"
         raise InputError(f"{path}: cannot be imported ({reason}); {expected}") from error

@@ -11,6 +11,7 @@ from typing import TextIO
 from curriculum_verl.errors import InputError
 
 SHOWN = 5  # file names in a message
+UNFINISHED = ".unfinished"
 
 
 @contextmanager
@@ -59,6 +60,9 @@ def _acquired(lock: Path, target: Path) -> TextIO:
     while True:
         lock.parent.mkdir(parents=True, exist_ok=True)
         with ExitStack() as stack, suppress(FileNotFoundError):  # another run has just cleaned up: once more
+            found = list(lock.parent.iterdir())  # at one look: another run may be about to make its lock
+            if found and lock not in found:
+                raise InputError(f"{lock.parent}: holds files that no run of ours left there; move them elsewhere")
             file = stack.enter_context(lock.open("w"))
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -66,6 +70,12 @@ def _acquired(lock: Path, target: Path) -> TextIO:
                 raise InputError(
                     f"{target}: another run is writing there; wait for it to end, or choose another folder"
                 ) from None
+            except OSError as error:
+                lock.unlink()
+                lock.parent.rmdir()
+                raise InputError(
+                    f"{target}: that file system cannot lock files ({error.strerror}); write to one that can"
+                ) from error
             if lock.stat().st_ino == os.fstat(file.fileno()).st_ino:
                 stack.pop_all()
                 return file
@@ -97,15 +107,28 @@ def publish(made: Path, target: Path, manifest: str | Sequence[str], outdated: I
     Of several manifests, each describes files of its own.
     """
     target = target.resolve()
+    in_the_way = [entry.name for entry in made.iterdir() if (target / entry.name).is_dir()]
+    if in_the_way:
+        raise InputError(f"{target}: holds a folder named {in_the_way[0]}, where a file is to stand; move it away")
     if not target.exists():  # a folder that is there stays, with its rights: someone may stand in it
         target.parent.mkdir(parents=True, exist_ok=True)
         made.replace(target)
         return
     manifests = [manifest] if isinstance(manifest, str) else list(manifest)
     names = sorted(entry.name for entry in made.iterdir() if entry.name not in manifests)
-    for name in manifests:
-        (target / name).unlink(missing_ok=True)
+    for name in manifests:  # the old one stays in sight under another name: it knows what is to be removed
+        if (target / name).exists():
+            (target / name).replace(target / unfinished(name))
+        else:
+            (target / unfinished(name)).touch()
     for name in set(outdated) - set(names) - set(manifests):
         (target / name).unlink(missing_ok=True)
     for name in [*names, *manifests]:
         (made / name).replace(target / name)
+    for name in manifests:
+        (target / unfinished(name)).unlink()
+
+
+def unfinished(manifest: str) -> str:
+    """What stands beside a manifest's files while they are replaced: the manifest of before, or an empty file."""
+    return f".{manifest}{UNFINISHED}"

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
-from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -64,11 +63,19 @@ class Processes:
 
     def _submit(self, function: Callable[[T], R], task: T) -> Future[R]:
         """Hand out a task. A worker that starts with it inherits that Ctrl-C is blocked: it is for the parent alone."""
+        # Another thread of this process may take the signal all the same, so Python puts it off as well.
+        interrupts: list[int] = []
+        here = threading.current_thread() is threading.main_thread()
+        handler = signal.signal(signal.SIGINT, lambda number, _: interrupts.append(number)) if here else None
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             return self._pool.submit(function, task)
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            if here:
+                signal.signal(signal.SIGINT, handler)
+            if interrupts:
+                signal.raise_signal(signal.SIGINT)
 
 
 class OnRay:
@@ -143,7 +150,6 @@ def runner(workers: int = 1, ray_address: str | None = None) -> Iterator[Runner]
         with _ray(ray_address) as on_ray:
             yield on_ray
     elif workers > 1:
-        resource_tracker.ensure_running()  # the workers' start would start it, and with that unblock Ctrl-C
         with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _follow_parent) as pool:
             try:
                 yield Processes(pool, workers)
@@ -185,7 +191,7 @@ def _ray(address: str) -> Iterator[OnRay]:
                 log_to_driver=False,
                 include_dashboard=False,
             )
-        except (ConnectionError, ValueError) as error:
+        except (ConnectionError, ValueError, RuntimeError) as error:  # the last: another version of Ray or Python
             raise InputError(f"--ray {address}: no Ray cluster answers there: {error}") from error
     try:
         resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]

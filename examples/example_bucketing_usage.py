@@ -51,8 +51,6 @@ with tempfile.TemporaryDirectory() as temporary:
     for bucket in manifest.buckets:
         rows = pq.read_table([folder / "data" / name for name in bucket.train]).to_pylist()
         info = rows[0]["extra_info"]
-        print(
-            f"\n{bucket.name}: {bucket.prompts} prompts to train on, {bucket.validation_prompts} to validate; such as"
-        )
+        print(f"\n{bucket.name}: {bucket.prompts} prompts to train on, {bucket.validation_prompts} to validate")
         print(f"  such as {rows[0]['prompt'][0]['content']}  ground truth {rows[0]['reward_model']['ground_truth']}")
         print(f"  {info['difficulty_metrics']['success_rate']:.0%} solved, best: {info['best_response']['content']!r}")

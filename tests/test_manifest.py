@@ -114,6 +114,8 @@ import importlib, pkgutil, sys
 import curriculum_verl
 failed = []
 for info in pkgutil.walk_packages(curriculum_verl.__path__, "curriculum_verl."):
+    if info.name.startswith("curriculum_verl.verl_plugin"):
+        continue  # verl imports these, each once
     for name in [name for name in sys.modules if name.startswith("curriculum_verl")]:
         del sys.modules[name]
     try:

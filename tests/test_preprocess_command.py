@@ -157,6 +157,36 @@ def test_what_is_worth_a_look_is_said(tmp_path, run):
     assert "11 prompts of 12 lines" in out
 
 
+@pytest.mark.parametrize("formats", [("rollouts",), ("verl dump",), ("rollouts", "verl dump")])
+def test_the_same_question_in_two_formats_is_warned_of(tmp_path, run, formats):
+    other = write_buckets(tmp_path / "other", {"a": [dump("2+2?", 1.0)]}, formats=formats)
+    _, out, _ = run("-i", other, "--no-val-split")
+    assert ("nor is the same question in another format" in out) is (len(formats) == 2)
+
+
+def test_it_says_where_a_text_came_from(run, tmp_path):
+    (tmp_path / "sys.txt").write_bytes(b"\xef\xbb\xbfBe\nshort.\n")
+    _, out, _ = run("--system-prompt", tmp_path / "sys.txt", "--instruction", "Yes/No")
+    assert f"system prompt: 9 characters, from {tmp_path / 'sys.txt'}\n" in out
+    assert "instruction: 6 characters, as given\n" in out
+    [message, question] = table(tmp_path, "easy_train")[0]["prompt"]
+    assert message == {"role": "system", "content": "Be\nshort."}, "without a byte order mark"
+    assert question["content"].endswith("\n\nYes/No")
+
+
+@pytest.mark.parametrize("text", ["/no_think", "Yes/No", "and/or", "Write to a.txt\nor b.txt", "a.text", "1.5"])
+def test_these_are_texts(run, tmp_path, text):
+    assert run("--instruction", text)[0] == 0
+    assert table(tmp_path, "easy_train")[0]["prompt"][-1]["content"].endswith(f"\n\n{text}")
+
+
+@pytest.mark.parametrize("name", ["none.txt", "prompts/none.MD", "my prompt.jinja", "x.prompt"])
+def test_these_are_names_of_files(run, capsys, name):
+    with pytest.raises(SystemExit):
+        run("--system-prompt", name)
+    assert f"there is no file {name}, and it does not look like a text" in capsys.readouterr().err
+
+
 def test_what_only_the_run_before_had_made_is_removed(tmp_path, run):
     run()
     (tmp_path / "out" / "notes.txt").write_text("mine")
@@ -176,13 +206,13 @@ def test_what_only_the_run_before_had_made_is_removed(tmp_path, run):
         (["--cumulative", "--output-name", "x"], "--cumulative: combines by itself"),
         (["--output-name", "x"], "--output-name: needs --combine"),
         (["--on-benchmark", "drop"], "--on-benchmark: needs --benchmark"),
-        (["--train-val-split", "1"], "got 1, expected more than 0 and less than 1; see --no-val-split"),
-        (["--train-val-split", "0"], "expected more than 0"),
-        (["--train-val-split", "nan"], "expected more than 0"),
+        (["--train-val-split", "1"], "got '1', expected a number above 0 and below 1; see --no-val-split"),
+        (["--train-val-split", "0"], "expected a number above 0"),
+        (["--train-val-split", "nan"], "expected a number above 0"),
         (["--train-val-split", "0.8", "--no-val-split"], "not allowed with"),
-        (["--pass-threshold", "inf"], "got inf, expected a finite number"),
-        (["--seed", "-1"], "got -1, expected a number from 0"),
-        (["--workers", "0"], "got 0, expected at least 1"),
+        (["--pass-threshold", "inf"], "got 'inf', expected a finite number"),
+        (["--seed", "-1"], "got '-1', expected a whole number from 0"),
+        (["--workers", "0"], "got '0', expected a whole number of at least 1"),
         (["--workers", "2", "--ray"], "argument --ray: not allowed with argument --workers"),
         (["--filter", "best"], "invalid choice"),
         (["--system-prompt", "prompts/none.txt"], "there is no file prompts/none.txt"),
@@ -248,7 +278,8 @@ def test_the_script_runs_from_a_checkout_that_is_not_installed(tmp_path, source)
         shutil.copytree(ROOT / part, tmp_path / "checkout" / part, ignore=shutil.ignore_patterns("__pycache__"))
     script = tmp_path / "checkout" / "bucketing" / SCRIPT.name
     probe = (
-        "import runpy, sys; sys.path[:] = [p for p in sys.path if 'work/main' not in p or 'site-packages' in p]\n"
+        "import runpy, sys\n"
+        f"sys.path[:] = [p for p in sys.path if not p.startswith({str(ROOT)!r}) or 'site-packages' in p]\n"
         f"sys.argv = [{str(script)!r}, '-i', {str(source)!r}, '-o', {str(tmp_path / 'out')!r}]\n"
         "try: runpy.run_path(sys.argv[0], run_name='__main__')\n"
         "finally: print(sys.modules['curriculum_verl'].__file__)"

@@ -60,6 +60,13 @@ def test_the_content_of_an_input_counts_whatever_its_size_and_time_say(
     assert bucket(capsys) == f"bucket, changed input: {rollouts}"
 
 
+def test_the_order_of_the_inputs_counts(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.copy("rollouts/arithmetic.jsonl", "more.jsonl")
+    either_way = ("rollouts", "more.jsonl", "--on-duplicate", "first")
+    bucket(capsys, "-i", *either_way)
+    assert bucket(capsys, "-i", "more.jsonl", "rollouts", *either_way[2:]) == "bucket, the input in another order"
+
+
 def test_a_metric_of_ones_own_is_an_input(
     folder: Path, capsys: pytest.CaptureFixture[str], user_module, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,6 +1,6 @@
 """Lines that share a prompt: one response a line (verl's dumps), or an id that stands twice."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +24,8 @@ class SharedKeys:
     def advice(self) -> str:
         """What to do about ids that stand more than once."""
         return (
-            f"{len(self._keys):,} ids have more than one line: --on-duplicate merge pools their responses, first keeps "
-            "the first line, --fields id=FIELD takes another field for the id"
+            "ids must stand once: --on-duplicate merge pools their responses, first "
+            "keeps the first line, --fields id=FIELD takes another field for the id"
         )
 
     def shared(self, facts: Facts) -> Mask:
@@ -47,14 +47,14 @@ class SharedKeys:
         return later
 
 
-def find_shared(scanned: Iterable[Scanned]) -> SharedKeys:
+def find_shared(scanned: Sequence[Scanned]) -> SharedKeys:
     """All keys sorted in one array of 8 bytes a line, and of those the ones that stand there more than once."""
-    scanned = list(scanned)
     keys = np.empty(sum(task.rows for task in scanned), dtype=np.uint64)
     filled = 0
     for task in scanned:
-        keys[filled : filled + task.rows] = read_facts(task.facts)["key"]
-        filled += task.rows
+        for facts in read_facts(task.facts):
+            keys[filled : filled + len(facts)] = facts["key"]
+            filled += len(facts)
     keys.sort()
     return SharedKeys(np.unique(keys[1:][keys[1:] == keys[:-1]]))
 

@@ -55,26 +55,38 @@ def grouped(facts: Facts, shared: SharedKeys, settings: Settings) -> NDArray[np.
 
 
 def gather(scanned: Iterable[Scanned], shared: SharedKeys, sources: Sources, settings: Settings) -> Groups:
-    """All prompts of several lines; each of their lines is read once more for its scores."""
+    """All prompts of several lines, measured by the scores of all of them."""
     found = [np.empty(0, dtype=FACTS)]
     if len(shared):
         for task in scanned:
-            facts = read_facts(task.facts)
-            found.append(facts[grouped(facts, shared, settings)])
+            found += [facts[grouped(facts, shared, settings)] for facts in read_facts(task.facts)]
     members = np.concatenate(found)
+    del found
     if not len(members):
         return Groups(members, np.empty(0, dtype=np.int64), members)
     lines, starts = in_groups(members)
-    read, measure = ScoreReader(settings.fields), Measure(settings)
-    renewed = lines[starts].copy()
-    ends = [*starts[1:].tolist(), len(lines)]
-    progress = tqdm(ends, desc="putting responses together", unit=" prompts", disable=None)
-    for number, (first, end) in enumerate(zip(starts.tolist(), progress, strict=True)):
-        scores = [
-            score
-            for source, start, size in lines[first:end][["source", "start", "size"]].tolist()
-            for score in read(sources.line(source, start, size)).scores
-        ]
-        row = renewed[number]
-        row["count"], row["passes"], row["mean"], row["value"], row["tie"] = measure(scores)
-    return Groups(lines, starts, renewed)
+    del members
+    groups = Groups(lines, starts, lines[starts].copy())
+    measure, pooled = Measure(settings), PooledScores(groups, sources, settings)
+    for number in tqdm(range(len(starts)), desc="putting responses together", unit=" prompts", disable=None):
+        row = groups.facts[number]
+        row["count"], row["passes"], row["mean"], row["value"], row["tie"] = measure(pooled(number))
+    return groups
+
+
+class PooledScores:
+    """The scores of a group: of one response a line they are known, others are read once more."""
+
+    def __init__(self, groups: Groups, sources: Sources, settings: Settings):
+        self._lines, self._sources = groups.lines, sources
+        self._bounds = np.append(groups.starts, len(groups.lines)).tolist()
+        self._read = ScoreReader(settings.fields)
+
+    def __call__(self, number: int) -> list[float]:
+        """All scores of a group, line after line."""
+        lines = self._lines[self._bounds[number] : self._bounds[number + 1]]
+        if lines["part"].all():
+            scores: list[float] = lines["mean"].tolist()
+            return scores
+        places = lines[["source", "start", "size"]].tolist()
+        return [score for place in places for score in self._read(self._sources.line(*place)).scores]

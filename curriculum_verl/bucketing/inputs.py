@@ -23,6 +23,7 @@ class Inputs:
             for piece in pieces:
                 self._lines_before.append(before)
                 before += piece.lines
+        self.bytes = sum(piece.piece.end - piece.piece.start for piece in self._pieces)
         self.lines = sum(piece.lines for piece in self._pieces)
         self.blank = sum(piece.blank for piece in self._pieces)
         self.rejected = sum((piece.rejected for piece in self._pieces), Counter[str]())

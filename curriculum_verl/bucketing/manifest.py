@@ -7,9 +7,12 @@ import msgspec
 
 from curriculum_verl.difficulty import Direction
 from curriculum_verl.errors import InputError
+from curriculum_verl.outputs import unfinished
+from curriculum_verl.rollouts.fields import ROLES
 
 VERSION = 1
 NAME = "manifest.json"
+BESIDE = ("rejects.jsonl", "report.html", "report.png")  # what else a run writes
 
 
 class MetricUsed(msgspec.Struct, frozen=True):
@@ -36,13 +39,16 @@ class Source(msgspec.Struct, frozen=True):
 
 
 class BucketFile(msgspec.Struct, frozen=True):
-    """A file of a bucket; `starts` are places (byte, prompt) at which a prompt starts, one for each block of input."""
+    """A file of a bucket, in parts of about a block of input.
+
+    `starts` says of each the byte and the prompt at which it starts, and the hash of its bytes.
+    """
 
     path: str
     bytes: int
     lines: int
     prompts: int
-    starts: list[tuple[int, int]]
+    starts: list[tuple[int, int, str]]
 
 
 class Bucket(msgspec.Struct, frozen=True):
@@ -92,6 +98,8 @@ def read_bucket_manifest(folder: Path) -> BucketManifest:
         ) from error
     except (msgspec.DecodeError, ValueError) as error:
         raise InputError(f"{path}: is not the manifest of a bucket folder: {error}; {again}") from error
+    if missing := [role for role in ROLES if not manifest.fields.get(role)]:
+        raise InputError(f"{path}: says nothing of the fields for {', '.join(missing)}; {again}")
     if manifest.version != VERSION:
         raise InputError(f"{path}: got version {manifest.version}, expected {VERSION}; {again}")
     for bucket in manifest.buckets:
@@ -105,8 +113,11 @@ def read_bucket_manifest(folder: Path) -> BucketManifest:
 
 def outdated_files(folder: Path) -> list[str]:
     """The files of an earlier run in a folder, as far as its manifest can be read."""
-    try:
-        manifest = msgspec.json.decode((folder / NAME).read_bytes(), type=BucketManifest)
-    except (OSError, msgspec.DecodeError):
-        return []
-    return [file.path for bucket in manifest.buckets for file in bucket.files if Path(file.path).name == file.path]
+    names: list[str] = []
+    for path in (folder / NAME, folder / unfinished(NAME)):
+        try:
+            manifest = msgspec.json.decode(path.read_bytes(), type=BucketManifest)
+        except (OSError, msgspec.DecodeError):
+            continue
+        names += [file.path for bucket in manifest.buckets for file in bucket.files] + [*BESIDE]
+    return [name for name in names if Path(name).name == name]

@@ -22,17 +22,17 @@ def write_orders(singles: Iterable[Path], groups: Groups, cuts: Cuts, tally: Tal
     paths: list[Path] = []
     for orders in _tables(singles, groups, cuts, tally):
         path = folder / f"orders-{len(paths):06}"
-        orders.tofile(path)
+        path.write_bytes(orders.tobytes())
         paths.append(path)
     return paths
 
 
 def _tables(singles: Iterable[Path], groups: Groups, cuts: Cuts, tally: Tally) -> Iterator[Orders]:
     for path in singles:
-        facts = read_facts(path)
-        numbers = cuts.numbers(facts)
-        tally.add(facts, numbers)
-        yield _orders(facts, numbers, np.ones(len(facts), dtype=bool))
+        for facts in read_facts(path):
+            numbers = cuts.numbers(facts)
+            tally.add(facts, numbers)
+            yield _orders(facts, numbers, np.ones(len(facts), dtype=bool))
     if len(groups.facts):
         numbers = cuts.numbers(groups.facts)
         tally.add(groups.facts, numbers, groups.sizes)

@@ -30,7 +30,7 @@ class Plan:
     ties: list[tuple[float, int]]
     tally: Tally
     orders: list[Path]
-    rejects: list[Path]  # those of the first pass in order, then those of the judge
+    rejects: tuple[list[Path], list[Path]]  # of the first pass, one after the other; of the judge, side by side
     rejected: Counter[str]
     warnings: list[str]
 
@@ -58,7 +58,7 @@ def make_plan(files: Sequence[Path], work: Path, settings: Settings, runner: Run
     del places  # 8 or 16 bytes a prompt
     tally = Tally(cuts.names, whole.low, whole.high)
     orders = write_orders(judged.singles, judged.groups, cuts, tally, work)
-    rejects = [*(task.rejects for task in scanned), judged.rejects]
+    rejects = [task.rejects for task in scanned], judged.rejects
     plan = Plan(settings, inputs, sources, cuts, ties, tally, orders, rejects, rejected, warnings)
     _check_counts(plan)
     return plan

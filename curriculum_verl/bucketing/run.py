@@ -29,6 +29,7 @@ from curriculum_verl.bucketing.summary import Summary
 from curriculum_verl.bucketing.summing_up import summarise
 from curriculum_verl.bucketing.writing import write_buckets
 from curriculum_verl.errors import InputError
+from curriculum_verl.manifest import KIND, manifest_kind
 from curriculum_verl.outputs import publish, refuse_used, work_folder
 from curriculum_verl.parallel import Runner
 from curriculum_verl.rollouts.files import rollout_files
@@ -63,12 +64,14 @@ def bucket_rollouts(
     check_settings(settings)
     files = rollout_files(inputs)
     _refuse_own_input(files, output)
-    refuse_used(output, overwrite or dry_run)
-    with _dry_folder() if dry_run else work_folder(output) as work:
+    with _dry_folder() if dry_run and not runner.distributed else work_folder(output) as work:
+        if not dry_run:
+            _refuse_data(output)
+            refuse_used(output, overwrite)
         plan = make_plan(files, work, settings, runner)
         summary = summarise(plan, files, command, examples=report and not dry_run)
         names = [] if dry_run else _write(plan, summary, work, output, runner, report)
-    return Done(summary, names, sum(file.stat().st_size for file in files), time.monotonic() - began)
+    return Done(summary, names, plan.inputs.bytes, time.monotonic() - began)
 
 
 def _write(plan: Plan, summary: Summary, work: Path, output: Path, runner: Runner, report: bool) -> list[str]:
@@ -91,11 +94,12 @@ def _write(plan: Plan, summary: Summary, work: Path, output: Path, runner: Runne
 def _write_rejects(plan: Plan, path: Path) -> Counter[str]:
     """All rejects in the order of the input; how many there are of each file."""
     rejected_in: Counter[str] = Counter()
-    *scanned, judged = map(_read_rejects, plan.rejects)
+    scanned, judged = ([_read_rejects(rejects) for rejects in paths] for paths in plan.rejects)
+    in_order = heapq.merge(
+        itertools.chain.from_iterable(scanned), *judged, key=lambda reject: (reject.source, reject.line)
+    )
     with path.open("wb") as file:
-        for reject in heapq.merge(
-            itertools.chain.from_iterable(scanned), judged, key=lambda reject: (reject.source, reject.line)
-        ):
+        for reject in in_order:
             name, line = plan.inputs.place(reject.source, reject.line)
             rejected_in[name] += 1
             row = {
@@ -143,6 +147,11 @@ def _refuse_own_input(files: Sequence[Path], output: Path) -> None:
     inside = [file for file in files if file.resolve().parent == output.resolve()]
     if inside:
         raise InputError(f"-o {output}: is the folder of the input {inside[0].name}; choose another for the buckets")
+
+
+def _refuse_data(output: Path) -> None:
+    if manifest_kind(output / NAME) == KIND:
+        raise InputError(f"-o {output}: holds data for training, whose manifest must not be replaced; choose another")
 
 
 @contextmanager

@@ -106,7 +106,7 @@ def scan(task: ScanTask) -> Scanned:
             plain = kind_of(piece.path) == "plain"
             scanned = ScannedPiece(piece, piece.path if plain else task.folder / f"unpacked-{source:06}-{name}.jsonl")
             for facts in scanner.facts(scanned, source):
-                facts.tofile(facts_file)
+                facts_file.write(facts.tobytes())
                 rows += len(facts)
             found.pieces.append(scanned)
     return dataclasses.replace(found, rows=rows)
@@ -125,20 +125,14 @@ class _Scanner:
         """The facts of a piece, block by block."""
         piece = scanned.piece
         with HashedFile(piece.path, piece.start, piece.end) as raw:
-            try:
-                file, start, length = open_piece(piece, raw)
-                blocks = line_blocks(file, length)
-                if scanned.bytes_at != piece.path:
-                    blocks = _kept(blocks, scanned.bytes_at)
-                for lines in blocks:
-                    yield np.array(list(self._rows(lines, start, scanned, source)), dtype=FACTS)
-                    start += sum(map(len, lines))
-                scanned.hashes = raw.finish()
-            except OSError as error:
-                if error.errno is not None:
-                    raise
-                damaged = "the file is damaged or is not what its name says"
-                raise InputError(f"{piece.path}: cannot be unpacked: {error}; {damaged}") from error
+            file, start, length = open_piece(piece, raw)
+            blocks = line_blocks(file, length)
+            if scanned.bytes_at != piece.path:
+                blocks = _kept(blocks, scanned.bytes_at)
+            for lines in blocks:
+                yield np.array(list(self._rows(lines, start, scanned, source)), dtype=FACTS)
+                start += sum(map(len, lines))
+            scanned.hashes = raw.finish()
 
     def _rows(self, lines: list[bytes], start: int, scanned: ScannedPiece, source: int) -> Iterator[tuple[Any, ...]]:
         utf8 = valid_utf8(b"".join(lines))

@@ -17,6 +17,7 @@ NAMES = {
     5: ("very_easy", "easy", "medium", "hard", "very_hard"),
 }
 ALWAYS, NEVER = "always_solved", "never_solved"
+LONGEST_NAME = 100  # bytes; several names are put together for a combined file
 NOT_IN_NAMES = set("/\\\0\n")
 TAKEN = ("manifest", "rejects", "report")  # names of other files in the folder
 
@@ -115,7 +116,7 @@ def _threshold_problems(settings: Settings) -> list[str]:
 def _name_problems(settings: Settings) -> list[str]:
     names = settings.names
     problems = []
-    if set(settings.prefix) & NOT_IN_NAMES:
+    if set(settings.prefix) & NOT_IN_NAMES or settings.prefix.startswith("."):
         problems.append(f"--prefix: got {settings.prefix!r}, expected the beginning of a file's name")
     if names is None:
         return problems
@@ -125,6 +126,10 @@ def _name_problems(settings: Settings) -> list[str]:
         problems.append(f"--bucket-names: got {' '.join(names)}, expected every name once")
     taken = TAKEN + ((ALWAYS, NEVER) if settings.split_degenerate else ())
     for name in names:
-        if not name or name.startswith(".") or set(name) & NOT_IN_NAMES or name.lower() in taken:
-            problems.append(f"--bucket-names: got {name!r}, expected a name for a file other than {', '.join(taken)}")
+        if not name or name.startswith(".") or set(name) & NOT_IN_NAMES or len(name.encode()) > LONGEST_NAME:
+            problems.append(
+                f"--bucket-names: got {name!r}, expected the name of a file: short, without / or a first dot"
+            )
+        if name.lower() in taken:
+            problems.append(f"--bucket-names: got {name!r}, expected a name other than {', '.join(taken)}")
     return problems

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from curriculum_verl.bucketing.cutting import Cuts
+from curriculum_verl.bucketing.facts import Measure
 from curriculum_verl.bucketing.groups import Sources
 from curriculum_verl.bucketing.plan import Plan
 from curriculum_verl.bucketing.settings import NAMES, Settings
@@ -62,22 +63,31 @@ def warnings_of(
     buckets: Sequence[BucketSummary], ties: Sequence[tuple[float, int]], cuts: Cuts, settings: Settings
 ) -> list[str]:
     """What a user should know before going on."""
-    found = [_mixed(bucket, settings) for bucket in buckets if bucket.never_solved and bucket.always_solved]
+    mixed = [bucket for bucket in buckets if bucket.never_solved and bucket.always_solved]
+    found = [_mixed(bucket, settings) for bucket in mixed if _blind(settings)]
     known = [WORDS.index(name) for name in cuts.names if name in WORDS]
     if settings.thresholds is not None and known != sorted(known):
         found.append(
             "with --thresholds the names follow the metric from low to high, and these say the opposite of what the "
             f"buckets hold: easiest first they are {', '.join(cuts.names)}"
         )
-    prompts = sum(bucket.prompts for bucket in buckets)
-    largest = max(buckets, key=lambda bucket: bucket.prompts)
-    if settings.thresholds is None and ties and largest.prompts > UNEVEN * prompts / len(buckets):
+    cut = [bucket for bucket in buckets if bucket.name in settings.bucket_names()]
+    prompts = sum(bucket.prompts for bucket in cut)
+    largest = max(cut, key=lambda bucket: bucket.prompts)
+    if settings.thresholds is None and ties and largest.prompts > UNEVEN * prompts / len(cut):
         value, count = ties[0]
         found.append(
-            f"{largest.name} holds {largest.prompts / prompts:.0%} of all prompts: {count:,} share the value {value:g} "
-            "and equal values stay together; --tie-break METRIC tells them apart, --split-degenerate sets them aside"
+            f"{largest.name} holds {largest.prompts / prompts:.0%} of the prompts: {count:,} share the value {value:g} "
+            "and equal values stay together; --tie-break METRIC tells them apart"
         )
     return found
+
+
+def _blind(settings: Settings) -> bool:
+    """Whether the metric takes a prompt that is never solved for one that is always solved."""
+    measure = Measure(settings)
+    none, every = measure([0.0] * max(2, settings.k)), measure([1.0] * max(2, settings.k))
+    return none[3] == every[3]
 
 
 def _mixed(bucket: BucketSummary, settings: Settings) -> str:

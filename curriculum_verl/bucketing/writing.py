@@ -2,13 +2,14 @@
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import msgspec
 import numpy as np
+import xxhash
 from tqdm import tqdm
 
 from curriculum_verl.bucketing.manifest import BucketFile
@@ -25,20 +26,30 @@ class _Shard:
 
     path: Path
     file: BinaryIO
-    bytes: int = 0
+    size: int = 0
     lines: int = 0
     prompts: int = 0
-    starts: list[tuple[int, int]] = field(default_factory=list)
+    starts: list[tuple[int, int, str]] = field(default_factory=list)
+    hash: Any = field(default_factory=xxhash.xxh3_128)
+    began: tuple[int, int] = (0, 0)
 
-    def mark(self) -> None:
-        """Note a place at which a prompt starts: one for each table of orders, whoever carries them out."""
-        self.starts.append((self.bytes, self.prompts))
+    def write(self, data: bytes) -> None:
+        """Add bytes."""
+        self.file.write(data)
+        self.hash.update(data)
+        self.size += len(data)
+
+    def end_part(self) -> None:
+        """Close a part: there is one for each table of orders, whoever carries them out."""
+        if self.size > self.began[0]:
+            self.starts.append((*self.began, self.hash.hexdigest()))
+        self.began, self.hash = (self.size, self.prompts), xxhash.xxh3_128()
 
 
 class ShardWriter:
     """Writes one file for each bucket into a folder."""
 
-    def __init__(self, folder: Path, names: Sequence[str], sources: Sequence[Path]):
+    def __init__(self, folder: Path, names: Sequence[str], sources: Sequence[Path] | Mapping[int, Path]):
         folder.mkdir(parents=True)
         paths = [folder / name for name in names]
         self._sources = sources
@@ -54,16 +65,17 @@ class ShardWriter:
 
     def write(self, orders: Orders) -> int:
         """Copy these lines; they start with the first line of a prompt. Returns the bytes written."""
-        before = sum(shard.bytes for shard in self._shards)
+        before = sum(shard.size for shard in self._shards)
         for number in np.unique(orders["bucket"]).tolist():
             shard = self._shards[number]
-            shard.mark()
             mine = orders[orders["bucket"] == number]
             shard.lines += len(mine)
             shard.prompts += int(mine["first"].sum())
         for source, start, length, bucket in _runs(orders):
             self._copy(self._shards[bucket], source, start, length)
-        return sum(shard.bytes for shard in self._shards) - before
+        for shard in self._shards:
+            shard.end_part()
+        return sum(shard.size for shard in self._shards) - before
 
     def _copy(self, shard: _Shard, source: int, start: int, length: int) -> None:
         """One or more whole lines with their ends; the last of a file may lack its own, which is added."""
@@ -71,12 +83,10 @@ class ShardWriter:
         end = start + length
         last = b""
         while start < end and (data := os.pread(file.fileno(), min(LONGEST_COPY, end - start), start)):
-            shard.file.write(data)
+            shard.write(data)
             start, last = start + len(data), data[-1:]
-            shard.bytes += len(data)
         if last != b"\n" and start == end - 1:
-            shard.file.write(b"\n")
-            shard.bytes += 1
+            shard.write(b"\n")
         elif start < end:
             raise OSError(f"{self._sources[source]}: became shorter while it was read; run again")
 
@@ -90,7 +100,7 @@ class ShardWriter:
     def files(self) -> list[tuple[Path, BucketFile]]:
         """Where the shards are, and what the manifest says of each."""
         return [
-            (shard.path, BucketFile(shard.path.name, shard.bytes, shard.lines, shard.prompts, shard.starts))
+            (shard.path, BucketFile(shard.path.name, shard.size, shard.lines, shard.prompts, shard.starts))
             for shard in self._shards
         ]
 
@@ -115,7 +125,7 @@ class WriteTask:
     orders: tuple[Path, ...]
     folder: Path
     names: tuple[str, ...]
-    sources: tuple[Path, ...]
+    sources: dict[int, Path]  # those that the orders name: of very many files a task needs few
 
 
 def write_shards(task: WriteTask) -> list[tuple[Path, BucketFile]]:
@@ -141,7 +151,7 @@ def write_buckets(
             written = [writer.files()]
         else:
             batches = _batches(orders, runner)
-            tasks = [WriteTask(batch, work / "shards", names, sources) for batch in batches]
+            tasks = [WriteTask(batch, work / "shards", names, _named(batch, sources)) for batch in batches]
             written = []
             for batch, files in zip(batches, runner.map(write_shards, tasks), strict=True):
                 written.append(files)
@@ -149,6 +159,11 @@ def write_buckets(
     by_bucket = [[shard for shard in shards if shard[1].prompts] for shards in zip(*written, strict=True)]
     place = _renamed if runner.distributed else _joined
     return [place(stem, shards, made) for stem, shards in zip(stems, by_bucket, strict=True)]
+
+
+def _named(orders: Sequence[Path], sources: Sequence[Path]) -> dict[int, Path]:
+    numbers = np.unique(np.concatenate([np.fromfile(path, dtype=ORDERS)["source"] for path in orders]))
+    return {number: sources[number] for number in numbers.tolist()}
 
 
 def _batches(orders: Sequence[Path], runner: Runner) -> list[tuple[Path, ...]]:
@@ -172,7 +187,7 @@ def _joined(stem: str, shards: Sequence[tuple[Path, BucketFile]], made: Path) ->
     first.replace(target)
     with target.open("ab") as out:
         for path, file in others:
-            starts = [(whole.bytes + at, whole.prompts + number) for at, number in file.starts]
+            starts = [(whole.bytes + at, whole.prompts + number, digest) for at, number, digest in file.starts]
             whole = BucketFile(
                 whole.path,
                 whole.bytes + file.bytes,

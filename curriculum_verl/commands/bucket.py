@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from curriculum_verl.commands.arguments import filled, path
 from curriculum_verl.commands.where import add_where, runner_of
 from curriculum_verl.words import counted, size
 
@@ -41,8 +42,10 @@ def build_parser(prog: str = "curriculum-verl bucket") -> argparse.ArgumentParse
     parser = argparse.ArgumentParser(
         prog=prog, description=DESCRIPTION, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("-i", "--input", nargs="+", required=True, metavar="PATH", help="folders, files, quoted globs")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER", help="a new or empty folder")
+    parser.add_argument(
+        "-i", "--input", type=filled, nargs="+", required=True, metavar="PATH", help="folders, files, quoted globs"
+    )
+    parser.add_argument("-o", "--output", type=path, required=True, metavar="FOLDER", help="a new or empty folder")
     _add_cuts(parser.add_argument_group("the buckets"))
     _add_lines(parser.add_argument_group("the lines"))
     _add_output(parser.add_argument_group("the output"))

@@ -2,7 +2,8 @@
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
+
+from curriculum_verl.commands.arguments import path
 
 EPILOG = """examples:
   curriculum-verl check examples/three_stages.yaml
@@ -18,7 +19,7 @@ def build_parser() -> argparse.ArgumentParser:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("recipe", type=Path, help="YAML file with a curriculum block")
+    parser.add_argument("recipe", type=path, help="YAML file with a curriculum block")
     parser.add_argument(
         "--buckets",
         nargs="+",

@@ -1,18 +1,21 @@
 """`curriculum-verl preprocess`: make training and validation data in verl's format of a bucket folder."""
 
 import argparse
-import math
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from curriculum_verl.commands.arguments import filled, finite, path, share, whole
 from curriculum_verl.commands.where import add_where, runner_of
+from curriculum_verl.words import counted
 
 if TYPE_CHECKING:
     from curriculum_verl.preprocessing.settings import Settings
 
 PROG = "curriculum-verl preprocess"
+FILES = (".txt", ".md", ".jinja", ".prompt")  # what ends so is the name of a file
 
 DESCRIPTION = """Turn a bucket folder, which bucket_rollouts_by_difficulty.py has made, into parquet files in verl's
 format: for each bucket, or for several combined, prompts for training and for validation, with a manifest that names
@@ -37,8 +40,8 @@ def build_parser(prog: str = PROG) -> argparse.ArgumentParser:
         epilog=EPILOG.replace("\\\\", "\\").replace(PROG, prog),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("-i", "--input", type=Path, required=True, metavar="FOLDER", help="a bucket folder")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER", help="where the data goes")
+    parser.add_argument("-i", "--input", type=path, required=True, metavar="FOLDER", help="a bucket folder")
+    parser.add_argument("-o", "--output", type=path, required=True, metavar="FOLDER", help="where the data goes")
     parser.add_argument(
         "--overwrite", action="store_true", help="replace files of the same names that are there already"
     )
@@ -59,12 +62,13 @@ def _add_choice(group: "argparse._ArgumentGroup") -> None:
     )
     group.add_argument(
         "--pass-threshold",
-        type=_number,
+        type=finite,
         metavar="SCORE",
         help="a response passes from this score on (default: what the buckets were made with)",
     )
     group.add_argument(
         "--benchmark",
+        type=filled,
         nargs="+",
         metavar="FILE",
         help="evaluation sets (JSON lines or parquet); training prompts with the same text are found",
@@ -84,7 +88,9 @@ def _add_choice(group: "argparse._ArgumentGroup") -> None:
 
 def _add_files(group: "argparse._ArgumentGroup") -> None:
     group.add_argument("--combine", action="store_true", help="all buckets in one file, easiest first")
-    group.add_argument("--output-name", metavar="NAME", help="with --combine: name of that file (combined)")
+    group.add_argument(
+        "--output-name", type=filled, metavar="NAME", help="with --combine: name of that file (combined)"
+    )
     group.add_argument(
         "--cumulative",
         action="store_true",
@@ -93,21 +99,27 @@ def _add_files(group: "argparse._ArgumentGroup") -> None:
     split = group.add_mutually_exclusive_group()
     split.add_argument(
         "--train-val-split",
-        type=_share,
+        type=_split,
         default=0.9,
         metavar="SHARE",
         help="share of the prompts that is for training, the rest is for validation (%(default)s)",
     )
     split.add_argument("--no-val-split", action="store_true", help="all prompts are for training")
-    group.add_argument("--seed", type=_seed, default=0, help="of the split (%(default)s)")
+    group.add_argument("--seed", type=whole, default=0, help="of the split (%(default)s)")
 
 
 def _add_rows(group: "argparse._ArgumentGroup") -> None:
     group.add_argument(
-        "--data-source", metavar="NAME", help="of every row (default: the row's own, else bucketed_curriculum)"
+        "--data-source",
+        type=filled,
+        metavar="NAME",
+        help="of every row (default: the row's own, else bucketed_curriculum)",
     )
     group.add_argument(
-        "--ability", metavar="NAME", help="of every row (default: the row's own, else instruction_following)"
+        "--ability",
+        type=filled,
+        metavar="NAME",
+        help="of every row (default: the row's own, else instruction_following)",
     )
     group.add_argument(
         "--system-prompt", type=_text, metavar="TEXT|FILE", help="a system message, in place of any that a prompt has"
@@ -137,6 +149,9 @@ def main(argv: Sequence[str] | None = None, prog: str = PROG) -> int:
     with runner_of(args) as working:
         result = preprocess(args.input, args.output, _settings(args), working, overwrite=args.overwrite)
     print(summary(result, time.perf_counter() - begin))
+    for option, text in (("system prompt", args.system_prompt), ("instruction", args.instruction)):
+        if text is not None:
+            print(_taken(option, text))
     for target, _ in result.made:
         print(f"manifest: {args.output / target.manifest}")
     return 0
@@ -156,25 +171,41 @@ def _settings(args: argparse.Namespace) -> "Settings":
         train_val_split=None if args.no_val_split else args.train_val_split,
         seed=args.seed,
         ability=args.ability,
-        system_prompt=args.system_prompt,
-        instruction=args.instruction,
+        system_prompt=args.system_prompt and args.system_prompt.text,
+        instruction=args.instruction and args.instruction.text,
         benchmark=tuple(args.benchmark or ()),
         on_benchmark=args.on_benchmark or "error",
         on_invalid=args.on_invalid,
     )
 
 
-def _text(given: str) -> str:
+def _taken(option: str, text: "Text") -> str:
+    whence = "as given" if text.file is None else f"from {text.file}"
+    return f"{option}: {counted(len(text.text), 'character')}, {whence}"
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A text of the user's, and the file that held it, if one did."""
+
+    text: str
+    file: str | None = None
+
+
+def _text(given: str) -> Text:
     """A text as it is given, or what stands in the file of that name."""
-    text = given
     if _is_file(given):
         try:
-            text = Path(given).read_text(encoding="utf-8").rstrip("\n")
+            text = Text(Path(given).read_text(encoding="utf-8-sig").rstrip("\n"), given)
         except (OSError, UnicodeDecodeError) as error:
             raise argparse.ArgumentTypeError(f"{given}: cannot be read as text: {error}") from error
-    elif len(given.split()) == 1 and ("/" in given or Path(given).suffix in (".txt", ".md")):
-        raise argparse.ArgumentTypeError(f"there is no file {given}, and it does not look like a text")
-    if not text.strip():
+    elif given.lower().endswith(FILES) and "\n" not in given:
+        raise argparse.ArgumentTypeError(
+            f"there is no file {given}, and it does not look like a text; one that ends so must come out of a file"
+        )
+    else:
+        text = Text(given)
+    if not text.text.strip():
         raise argparse.ArgumentTypeError(f"got no text in {given!r}, expected some, or a file that holds some")
     return text
 
@@ -182,26 +213,12 @@ def _text(given: str) -> str:
 def _is_file(name: str) -> bool:
     try:
         return Path(name).is_file()
-    except OSError:  # a text that is too long for a name
+    except (OSError, ValueError):  # a text that is too long for a name, or holds what no name may
         return False
 
 
-def _number(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise argparse.ArgumentTypeError(f"got {text}, expected a finite number")
-    return number
-
-
-def _share(text: str) -> float:
-    number = float(text)
-    if not 0 < number < 1:
-        raise argparse.ArgumentTypeError(f"got {text}, expected more than 0 and less than 1; see --no-val-split")
-    return number
-
-
-def _seed(text: str) -> int:
-    number = int(text)
-    if not 0 <= number < 2**64:
-        raise argparse.ArgumentTypeError(f"got {text}, expected a number from 0 to 2**64 - 1")
-    return number
+def _split(text: str) -> float:
+    try:
+        return share(text)
+    except argparse.ArgumentTypeError as error:
+        raise argparse.ArgumentTypeError(f"{error}; see --no-val-split") from None

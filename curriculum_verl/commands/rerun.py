@@ -13,6 +13,7 @@ import msgspec
 from curriculum_verl import __version__
 from curriculum_verl.atomic import replacing
 from curriculum_verl.bucketing.manifest import NAME
+from curriculum_verl.commands.arguments import path
 from curriculum_verl.commands.running import run
 from curriculum_verl.difficulty import METRICS
 from curriculum_verl.manifest import file_hash
@@ -40,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m curriculum_verl.commands.rerun", description=__doc__)
     parser.add_argument("--parse", action="store_true", help="only see whether the arguments can be understood")
     parser.add_argument("--force", action="store_true", help="run it in any case")
-    parser.add_argument("stamp", type=Path, help="the file that remembers the last run")
+    parser.add_argument("stamp", type=path, help="the file that remembers the last run")
     parser.add_argument("command", choices=COMMANDS)
     parser.add_argument("arguments", nargs=argparse.REMAINDER, help="see curriculum-verl COMMAND --help")
     args = parser.parse_args(argv)
@@ -118,6 +119,8 @@ def _difference(old: Stamp, now: Stamp, output: Path) -> str | None:
         return f"other options: {_shown(options)}"
     if inputs := _changed(old.inputs, now.inputs):
         return f"changed input: {_shown(inputs)}"
+    if list(old.inputs) != list(now.inputs):
+        return "the input in another order"
     found = _folder(output)
     if outputs := [name for name, state in old.outputs.items() if found.get(name) != state]:
         return f"not as the last run left it: {_shown(outputs)}"

@@ -1,20 +1,44 @@
 """Runs a command: errors meant for people are printed without a traceback, and become the exit code."""
 
+import errno
+import io
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from curriculum_verl.errors import CurriculumError
+from curriculum_verl.errors import CurriculumError, InputError
+
+WHAT_TO_DO = {
+    errno.ENOSPC: "the disk is full: free some space, or write to another disk",
+    errno.EDQUOT: "the quota of the disk is used up: free some space, or write to another disk",
+    errno.EACCES: "you may not do that there: change the rights, or take another folder",
+    errno.EROFS: "that disk cannot be written to: take another folder",
+}
 
 
 def run(name: str, main: Callable[[Sequence[str] | None], int], argv: Sequence[str] | None = None) -> int:
     """The exit code of a command: 1 after an error, 130 after Ctrl-C."""
     sys.path.append(str(Path.cwd()))  # a recipe may name a policy or metric in the folder where the user stands
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a name that the terminal cannot show must not end the command
+            stream.reconfigure(errors="backslashreplace")
     try:
+        _refuse_bytes(sys.argv[1:] if argv is None else argv)
         return int(main(argv))
-    except (CurriculumError, OSError) as error:
+    except CurriculumError as error:
         print(f"{name}: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        hint = WHAT_TO_DO.get(error.errno or 0)
+        print(f"{name}: {error}{f'; {hint}' if hint else ''}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
+
+
+def _refuse_bytes(arguments: Sequence[str]) -> None:
+    """Python hands over bytes that are no text as half characters, which no file of ours can hold."""
+    for argument in arguments:
+        if not argument.isascii() and argument != argument.encode(errors="replace").decode():
+            raise InputError(f"got the argument {argument!r}, expected text in UTF-8")

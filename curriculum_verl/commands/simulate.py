@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from curriculum_verl.commands.arguments import count, gain, path, whole
+
 if TYPE_CHECKING:
     from curriculum_verl.curriculum.config import CurriculumConfig
     from curriculum_verl.simulation.worlds import World
@@ -33,25 +35,25 @@ def build_parser() -> argparse.ArgumentParser:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("recipe", type=Path, nargs="?", help="YAML file with a curriculum block")
-    parser.add_argument("--compare", type=Path, nargs="+", metavar="RECIPE", help="several recipes on the same prompts")
-    parser.add_argument("--rollouts", type=Path, nargs="+", metavar="PATH", help="JSONL files, or folders of them")
+    parser.add_argument("recipe", type=path, nargs="?", help="YAML file with a curriculum block")
+    parser.add_argument("--compare", type=path, nargs="+", metavar="RECIPE", help="several recipes on the same prompts")
+    parser.add_argument("--rollouts", type=path, nargs="+", metavar="PATH", help="JSONL files, or folders of them")
     parser.add_argument("--learner", action="store_true", help="with --rollouts: a learner starts where the log stands")
     parser.add_argument("--buckets", nargs="+", metavar="NAME", help="bucket names, easiest first")
-    parser.add_argument("--chart", type=Path, default=Path("simulation.png"), help="PNG to write (%(default)s)")
+    parser.add_argument("--chart", type=path, default=Path("simulation.png"), help="PNG to write (%(default)s)")
     parser.add_argument("--no-chart", action="store_true", help="write no PNG")
     run = parser.add_argument_group("the run")
-    run.add_argument("--prompts", type=_count, default=1000, help="invented prompts a bucket (%(default)s)")
-    run.add_argument("--steps", type=_count, default=300, help="training steps (%(default)s)")
-    run.add_argument("--batch", type=_count, default=64, help="prompts a step (%(default)s)")
-    run.add_argument("--responses", type=_count, default=8, help="responses a prompt (%(default)s)")
-    run.add_argument("--validate-every", type=_count, default=10, help="steps between validations (%(default)s)")
-    run.add_argument("--validation-trials", type=_count, default=200, help="responses a bucket (%(default)s)")
-    run.add_argument("--seed", type=_whole, default=0, help="of the learner and its answers (%(default)s)")
+    run.add_argument("--prompts", type=count, default=1000, help="invented prompts a bucket (%(default)s)")
+    run.add_argument("--steps", type=count, default=300, help="training steps (%(default)s)")
+    run.add_argument("--batch", type=count, default=64, help="prompts a step (%(default)s)")
+    run.add_argument("--responses", type=count, default=8, help="responses a prompt (%(default)s)")
+    run.add_argument("--validate-every", type=count, default=10, help="steps between validations (%(default)s)")
+    run.add_argument("--validation-trials", type=count, default=200, help="responses a bucket (%(default)s)")
+    run.add_argument("--seed", type=whole, default=0, help="of the learner and its answers (%(default)s)")
     learner = parser.add_argument_group("the learner")
-    learner.add_argument("--learn-rate", type=_gain, default=0.15, help="gain of a batch full of signal (%(default)s)")
-    learner.add_argument("--transfer", type=_gain, default=0.3, help="share that neighbours get (%(default)s)")
-    learner.add_argument("--forget", type=_gain, default=0.01, help="loss a step without replay (%(default)s)")
+    learner.add_argument("--learn-rate", type=gain, default=0.15, help="gain of a batch full of signal (%(default)s)")
+    learner.add_argument("--transfer", type=gain, default=0.3, help="share that neighbours get (%(default)s)")
+    learner.add_argument("--forget", type=gain, default=0.01, help="loss a step without replay (%(default)s)")
     return parser
 
 
@@ -90,27 +92,6 @@ def main(argv: Sequence[str] | None = None) -> int:
             draw_trace(traces[recipes[0]], recipes[0], args.chart)
         print(f"\nchart: {args.chart}")
     return 0
-
-
-def _whole(text: str) -> int:
-    number = int(text)
-    if number < 0:
-        raise argparse.ArgumentTypeError(f"got {number}, expected at least 0")
-    return number
-
-
-def _count(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"got {number}, expected at least 1")
-    return number
-
-
-def _gain(text: str) -> float:
-    number = float(text)
-    if not 0 <= number <= 100:
-        raise argparse.ArgumentTypeError(f"got {number}, expected a number from 0 to 100")
-    return number
 
 
 def _bucket_sizes(args: argparse.Namespace, configs: "Sequence[CurriculumConfig]") -> dict[str, int]:

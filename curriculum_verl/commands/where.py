@@ -4,6 +4,8 @@ import argparse
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
+from curriculum_verl.commands.arguments import count
+
 if TYPE_CHECKING:
     from curriculum_verl.parallel import Runner
 
@@ -12,9 +14,7 @@ def add_where(parser: argparse.ArgumentParser) -> None:
     """Add --workers and --ray."""
     group = parser.add_argument_group("where the work is done")
     either = group.add_mutually_exclusive_group()
-    either.add_argument(
-        "--workers", type=_count, default=1, metavar="N", help="processes on this machine (%(default)s)"
-    )
+    either.add_argument("--workers", type=count, default=1, metavar="N", help="processes on this machine (%(default)s)")
     either.add_argument(
         "--ray",
         nargs="?",
@@ -30,10 +30,3 @@ def runner_of(args: argparse.Namespace) -> "AbstractContextManager[Runner]":
     from curriculum_verl.parallel import runner
 
     return runner(args.workers, args.ray)
-
-
-def _count(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"got {number}, expected at least 1")
-    return number

@@ -6,18 +6,20 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+import xxhash
 from numpy.typing import NDArray
 
 from curriculum_verl.bucketing.manifest import Bucket, BucketManifest
 from curriculum_verl.errors import InputError, unknown_name
 from curriculum_verl.rollouts.ids import IdsHash
+from curriculum_verl.rollouts.lines import BLOCK
 
 CHANGED = "the file has changed since the bucketing: run bucket_rollouts_by_difficulty.py again"
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Some prompts of a bucket; `first` is the number of the first one over all buckets, `prompts` their count."""
+    """Some prompts of a bucket: `first` is the number of the first one over all buckets, `hash` that of the bytes."""
 
     bucket: str
     path: Path
@@ -25,11 +27,27 @@ class Chunk:
     end: int
     first: int
     prompts: int
+    hash: str
+
+    def lines(self) -> Iterator[bytes]:
+        """The lines, one at a time; at the end an error if they are not those that the bucketing wrote."""
+        seen = xxhash.xxh3_128()
+        with self.path.open("rb", buffering=BLOCK) as file:
+            file.seek(self.start)
+            left = self.end - self.start
+            while left > 0 and (line := file.readline()):
+                left -= len(line)
+                seen.update(line)
+                yield line
+        if seen.hexdigest() != self.hash:
+            raise InputError(f"{self.path}: got other content from byte {self.start:,} to {self.end:,}; {CHANGED}")
 
 
 def select(manifest: BucketManifest, names: Sequence[str] | None) -> list[Bucket]:
     """The buckets of these names, easiest first, whatever the order of the names; by default all."""
     known = [bucket.name for bucket in manifest.buckets]
+    if not known:
+        raise InputError("got no buckets, the manifest of the bucket folder names none; bucket the rollouts again")
     for name in names or ():
         if name not in known:
             raise InputError(f"--buckets: {unknown_name('bucket', name, known)}")
@@ -47,9 +65,9 @@ def chunks_of(folder: Path, manifest: BucketManifest, bucket: Bucket) -> Iterato
     place = manifest.buckets.index(bucket)
     first = sum(before.prompts for before in manifest.buckets[:place])
     for file in bucket.files:
-        ends = [*file.starts, (file.bytes, file.prompts)]
-        for (start, number), (end, next_number) in pairwise(ends):
-            yield Chunk(bucket.name, folder / file.path, start, end, first + number, next_number - number)
+        ends = [*file.starts, (file.bytes, file.prompts, "")]
+        for (start, number, digest), (end, next_number, _) in pairwise(ends):
+            yield Chunk(bucket.name, folder / file.path, start, end, first + number, next_number - number, digest)
         first += file.prompts
 
 

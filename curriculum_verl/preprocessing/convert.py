@@ -1,6 +1,6 @@
 """The task: one chunk of a bucket turned into rows for training and validation, and what must be known of them."""
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +14,7 @@ from curriculum_verl.difficulty import Settings as MetricSettings
 from curriculum_verl.manifest import PROMPT
 from curriculum_verl.preprocessing.chunks import Chunk
 from curriculum_verl.preprocessing.filters import FILTERS
-from curriculum_verl.preprocessing.lines import CHANGED, Prompt, PromptReader, Reject, lines_of
+from curriculum_verl.preprocessing.lines import CHANGED, Prompt, PromptReader, Reject
 from curriculum_verl.preprocessing.normal import is_for_training, normal_text, text_hash
 from curriculum_verl.preprocessing.parquet import Keys, Side, write_part
 from curriculum_verl.preprocessing.rows import SCHEMA, Row, difficulty_metrics, make_row, prompt_with
@@ -121,7 +121,8 @@ class _Conversion:
     def run(self) -> Part:
         part, held = self._part, 0
         keys: list[int] = []
-        for prompt in PromptReader(self._task.fields)(lines_of(self._task.chunk)):
+        lines = self._task.chunk.lines()
+        for prompt in PromptReader(self._task.fields)(lines):
             index = self._task.chunk.first + len(keys)
             keys.append(prompt.key)
             part.lines += prompt.lines
@@ -130,6 +131,7 @@ class _Conversion:
             except LineError as bad:
                 self._reject([Reject(prompt.line + n, bad.reason, str(bad)) for n in range(prompt.lines)])
             if part.failure is not None:
+                deque(lines, maxlen=0)  # a file that has changed is the better reason
                 return part
             held += prompt.bytes
             if held > BATCH:
@@ -162,6 +164,11 @@ class _Conversion:
     def _removed(self, prompt: Prompt, rollout: Rollout, text: str) -> bool:
         """Whether the prompt is left out; the reason is counted."""
         part, task = self._part, self._task
+        best = max(rollout.scores)
+        part.best = max(part.best, best)
+        if not self._keeps(best, task.pass_threshold):
+            part.removed[f"filter: {self._settings.filter}"] += 1
+            return True
         found = task.benchmark.get(text_hash(text)) if task.benchmark else None
         if found is not None:
             part.overlaps[found] += 1
@@ -170,11 +177,6 @@ class _Conversion:
             if self._settings.on_benchmark == "drop":
                 part.removed["benchmark"] += 1
                 return True
-        best = max(rollout.scores)
-        part.best = max(part.best, best)
-        if not self._keeps(best, task.pass_threshold):
-            part.removed[f"filter: {self._settings.filter}"] += 1
-            return True
         return False
 
     def _row(self, rollout: Rollout, index: int) -> Row:
@@ -197,18 +199,19 @@ class _Conversion:
     def _difficulty(self, scores: list[float]) -> float:
         """The metric by which the buckets were cut, turned so that larger is harder."""
         try:
-            value = self._metric(scores, self._metric_settings)
-        except Exception as error:  # a user's own function may raise anything
-            raise LineError("metric_failed", f"{self._metric.name} of {len(scores)} scores: {error}") from error
+            value = self._metric(tuple(scores), self._metric_settings)  # a user's own function may change a list
+        except (Exception, SystemExit) as error:  # and raise anything
+            what = f"{type(error).__name__}: {error}"
+            raise LineError("metric_failed", f"{self._metric.name} of {len(scores)} scores: {what}") from error
         if not np.isfinite(value):
             raise LineError("metric_failed", f"{self._metric.name}: got {value}, expected a finite number")
         return self._metric.hardness(value) + 0.0  # no minus before a zero
 
     def _reject(self, rejects: Sequence[Reject]) -> None:
         worst = next((reject for reject in rejects if reject.reason == CHANGED), None)
+        first = next(reject for reject in rejects if reject.reason != "other_line_rejected")
         if worst is not None or self._settings.on_invalid == "error":
-            self._part.failure = worst or rejects[0]
+            self._part.failure = worst or first
             return
         self._part.rejects += rejects
-        reasons = [reject.reason for reject in rejects if reject.reason != "other_line_rejected"]
-        self._part.removed[f"rejected: {reasons[0]}"] += 1
+        self._part.removed[f"rejected: {first.reason}"] += 1

@@ -33,6 +33,7 @@ class Result:
     made: list[tuple[Target, Manifest]]
     benchmarks: list[Path]
     replaced: list[str]  # files of an earlier run that this one removed and made none like
+    formats: frozenset[str]  # of the lines that went into the buckets
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,8 @@ def preprocess(source: Path, folder: Path, settings: Settings, runner: Runner, *
         outdated = outdated_files(folder, targets)
         replaced = [name for name in outdated if not (made / name).exists()]
         publish(made, folder, [target.manifest for target in targets], outdated)
-    return Result(settings, tallies, manifests, job.benchmarks, replaced)
+    formats = frozenset(name for file in manifest.inputs for name, lines in file.formats.items() if lines)
+    return Result(settings, tallies, manifests, job.benchmarks, replaced, formats)
 
 
 def _fill(sets: list[DataSet], job: _Job, runner: Runner, parts: Path | None) -> list[Tally]:

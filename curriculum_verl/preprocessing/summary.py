@@ -62,9 +62,11 @@ def _notes(result: Result) -> Iterator[str]:
         yield f"warning: no ground truth in {counted(without, 'prompt')}; rewards that need one cannot score these"
     dumps = sum(tally.dumps for tally in result.tallies)
     if dumps:
+        both = ", nor is the same question in another format, so that it may be for training and for validation at once"
         yield (
             f"warning: {counted(dumps, 'prompt')} out of verl's rollout dumps, which hold prompts as one text with the "
             "chat template applied; training applies it again, and no evaluation set is recognised in it"
+            f"{both if len(result.formats) > 1 else ''}"
         )
     if result.replaced:
         yield f"removed what only the run before had made: {', '.join(result.replaced)}"

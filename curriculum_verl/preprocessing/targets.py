@@ -7,10 +7,13 @@ from pathlib import Path
 
 from curriculum_verl.errors import InputError
 from curriculum_verl.manifest import DataFile, manifest_kind, read_manifest
+from curriculum_verl.outputs import unfinished
 from curriculum_verl.preprocessing.settings import Settings
 
 SHOWN = 6  # file names in a message
 SIDES = ("train", "val")
+LONGEST = 240 - len("_train-00000-of-00000.parquet")  # bytes; no system takes more than 255 for a file's name
+LONGEST_JOINED = 150
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +57,30 @@ class Target:
 def targets_of(settings: Settings, buckets: Sequence[str]) -> list[Target]:
     """The data sets that are asked for, of these buckets, easiest first."""
     if settings.cumulative:
-        made = [Target(tuple(buckets[:end]), "+".join(buckets[:end])) for end in range(1, len(buckets) + 1)]
+        made = [Target(tuple(buckets[:end]), _joined(buckets[:end])) for end in range(1, len(buckets) + 1)]
     else:
         made = [Target(tuple(buckets), settings.output_name if settings.combine else None)]
     for target in made:
         for name in target.buckets if target.name is None else [target.name]:
             if not name or name.startswith(".") or "/" in name or "\0" in name:
                 raise InputError(f"got the name {name!r} for a file, expected one without '/' and '.' at its start")
+            if _length(name) > LONGEST:
+                raise InputError(
+                    f"got the name {name!r} of {_length(name)} bytes for a file, expected at most {LONGEST}; give the "
+                    "bucket a shorter one (bucket_rollouts_by_difficulty.py --bucket-names), or use --combine and a "
+                    "short --output-name"
+                )
     return made
+
+
+def _joined(buckets: Sequence[str]) -> str:
+    """The name of a combination: all of its buckets, or the first and the last where that would be too long."""
+    name = "+".join(buckets)
+    return name if _length(name) <= LONGEST_JOINED else f"{buckets[0]}..{buckets[-1]}"
+
+
+def _length(name: str) -> int:
+    return len(name.encode(errors="surrogatepass"))
 
 
 def refuse_used(folder: Path, targets: Iterable[Target], overwrite: bool) -> None:
@@ -96,7 +115,9 @@ def outdated_files(folder: Path, targets: Iterable[Target]) -> list[str]:
     others = set(folder.glob("*manifest.json")) - {folder / target.manifest for target in targets}
     kept = {file.path for manifest in others for file in _listed(manifest)}
     found = [name for target in targets for name in target.files_in(folder)]
-    found += [file.path for target in targets for file in _listed(folder / target.manifest)]
+    for target in targets:
+        for manifest in (target.manifest, unfinished(target.manifest)):
+            found += [file.path for file in _listed(folder / manifest)]
     return [name for name in dict.fromkeys(found) if name not in kept and (folder / name).is_file()]
 
 

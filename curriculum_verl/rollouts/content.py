@@ -98,7 +98,7 @@ class ContentReader(ScoreReader):
             responses = [self._get["dump output"](row) or ""]
             truth = self._get["dump gts"](row) if truth is None else truth
         else:
-            messages = self._messages(row)
+            messages = self._said(row)
             responses = _responses(self._first(row, "response"))
         if responses and len(responses) != len(scored.scores):
             raise LineError(
@@ -146,6 +146,13 @@ class ContentReader(ScoreReader):
         while len(found) > 1 and found[-1].role == "assistant":
             found.pop()  # a logged conversation ends with the response
         return [{"role": _role(message), "content": _text(message.content)} for message in found]
+
+    def _said(self, row: Any) -> list[Message]:
+        """The messages of a prompt that says something."""
+        messages = self._messages(row)
+        if not any(message["content"].strip() for message in messages):
+            raise LineError("no_prompt", "got a prompt without a word in it, expected text")
+        return messages
 
 
 def _is_null(found: Any) -> bool:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from curriculum_verl.errors import InputError
+from curriculum_verl.outputs import UNFINISHED
 
 Kind = Literal["plain", "gzip", "zstd", "parquet"]
 
@@ -34,6 +35,8 @@ def _files_of(given: str | Path) -> list[Path]:
     if path.is_file():
         return [path]
     if path.is_dir():
+        if any(path.glob(f".*{UNFINISHED}")):
+            raise InputError(f"{path}: was being replaced when a run was stopped; run that again with --overwrite")
         files = sorted(_in_folder(path))
         if files:
             return files

@@ -43,7 +43,7 @@ def pieces(path: Path, size: int) -> list[Piece]:
 
 def content_hash(block_hashes: list[bytes]) -> str:
     """A file's hash from those of its blocks."""
-    return "xxh3-128:" + xxhash.xxh3_128_hexdigest(b"".join(block_hashes))
+    return "xxh3-128/64MiB:" + xxhash.xxh3_128_hexdigest(b"".join(block_hashes))
 
 
 class HashedFile(io.RawIOBase):
@@ -71,7 +71,7 @@ class HashedFile(io.RawIOBase):
             self._hash.update(part)
             self._in_block += len(part)
             seen = seen[len(part) :]
-            if self._in_block == HASH_BLOCK or self._left == 0:
+            if self._in_block == HASH_BLOCK:
                 self._close_block()
         return count
 

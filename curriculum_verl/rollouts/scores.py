@@ -10,7 +10,7 @@ import xxhash
 from msgspec import UNSET
 
 from curriculum_verl.errors import CurriculumError
-from curriculum_verl.rollouts.fields import Fields, row_type
+from curriculum_verl.rollouts.fields import ROLES, Fields, row_type
 
 LARGEST = 1e150  # the square of a larger score would not be finite
 SHOWN = 60  # characters of a value in a message
@@ -54,12 +54,13 @@ class ScoreReader:
             "input": ("input", msgspec.Raw),
             "output": ("output", msgspec.Raw),
         }
-        ids = {f"id {path}": (path, str | int | float | None) for path in fields["id"]}
+        ids = {f"id {path}": (path, msgspec.Raw) for path in fields["id"]}
         prompts = {f"key {path}": (path, msgspec.Raw) for path in fields["prompt"]}
         row, get = row_type(columns | ids | prompts | dict(more or {}))
         self._decode: Callable[[bytes], Any] = msgspec.json.Decoder(row).decode
         self._reward, self._score, self._input, self._output = (get[name] for name in columns)
         self._ids = [(name, get["id " + name]) for name in fields["id"]]
+        self._own_id = fields["id"][0] if tuple(fields["id"]) != ROLES["id"] else ""
         self._prompts = [get[name] for name in prompts]
         self._get = get
         self._rewards = fields["reward"][0]
@@ -92,9 +93,16 @@ class ScoreReader:
     def id_of(self, row: Any) -> tuple[str, str] | None:
         """The field in which a row gives itself an id, and the id."""
         for name, get in self._ids:
-            found = get(row)
-            if found is not UNSET and found is not None:
+            raw = get(row)
+            if raw is UNSET:
+                continue
+            found = msgspec.json.decode(raw)  # only now: the fields after the first that counts may hold anything
+            if type(found) in (str, int, float):
                 return name, str(found)
+            if found is not None:
+                raise LineError("wrong_type", f"got {shown(found)} for the id in {name}, expected text or a number")
+        if self._own_id:
+            raise LineError("no_id", f"got no id in {self._own_id}, the field that --fields names for it")
         return None
 
     def named(self, line: bytes) -> str:

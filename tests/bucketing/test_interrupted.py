@@ -13,6 +13,7 @@ from made_up_rollouts import lines_of, of_every_kind, rollout, solved, write
 
 from curriculum_verl.bucketing.manifest import read_bucket_manifest
 from curriculum_verl.errors import InputError
+from curriculum_verl.rollouts import rollout_files
 
 SCRIPT = Path(__file__).parent.parent.parent / "bucketing" / "bucket_rollouts_by_difficulty.py"
 
@@ -25,8 +26,6 @@ def command(folder: Path, *more: str) -> list[str]:
         str(folder / "in"),
         "-o",
         str(folder / "out"),
-        "-n",
-        "3",
         "--no-report",
         *more,
     ]
@@ -47,7 +46,17 @@ def finished(folder: Path) -> bool:
         return False
     found = [line for bucket in manifest.buckets for line in lines_of(folder / "out" / bucket.files[0].path)]
     assert len(found) == len(set(found)) == manifest.lines == 9000
+    assert {path.stem for path in rollout_files([folder / "out"])} == {bucket.name for bucket in manifest.buckets}
     return True
+
+
+def refused(folder: Path) -> bool:
+    """Whether a step that takes any folder of rollouts takes no half of this one."""
+    try:
+        rollout_files([folder / "out"])
+    except InputError:
+        return True
+    return False
 
 
 def test_killed_at_random_moments(rollouts):
@@ -57,15 +66,16 @@ def test_killed_at_random_moments(rollouts):
     assert finished(rollouts)
     moments = random.Random(0)
     outcomes = []
-    for _ in range(20):
-        process = subprocess.Popen(command(rollouts, "--overwrite"), stdout=PIPE, stderr=PIPE)
+    for number in range(20):
+        buckets = str(2 + number % 4)  # other files each time
+        process = subprocess.Popen(command(rollouts, "--overwrite", "-n", buckets), stdout=PIPE, stderr=PIPE)
         try:
             process.communicate(timeout=moments.uniform(0.1, 1.0) * whole)
         except subprocess.TimeoutExpired:
             process.kill()
             process.communicate()
         outcomes.append(process.returncode)
-        finished(rollouts)
+        assert finished(rollouts) or refused(rollouts)
     assert -signal.SIGKILL in outcomes
     subprocess.run(command(rollouts, "--overwrite"), check=True, capture_output=True)
     assert finished(rollouts)
@@ -88,7 +98,7 @@ def test_ctrl_c_ends_in_a_word_and_leaves_nothing(rollouts, more):
 
 def test_a_folder_is_refused_while_another_run_writes_there(rollouts):
     first = subprocess.Popen(command(rollouts))
-    while not (rollouts / ".out.partial" / "lock").exists() and first.poll() is None:
+    while not list((rollouts / ".out.partial").glob("facts-*")) and first.poll() is None:
         pass
     first.send_signal(signal.SIGSTOP)
     second = subprocess.run(command(rollouts), capture_output=True, text=True)

@@ -40,7 +40,7 @@ def test_names_come_easiest_first(settings, names):
         (Settings(thresholds=(0.3,), buckets=3), "-n: got 3 buckets, but 1 thresholds make 2"),
         (Settings(names=("a",), buckets=2), "got 1 names for 2 buckets"),
         (Settings(names=("a", "A")), "expected every name once"),
-        (Settings(names=("a", "")), "got '', expected a name for a file"),
+        (Settings(names=("a", "")), "got '', expected the name of a file"),
         (Settings(names=("a", "../b")), "got '../b'"),
         (Settings(names=("a", "Rejects")), "got 'Rejects'"),
         (Settings(names=("a", "never_solved"), split_degenerate=True), "got 'never_solved'"),

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import xxhash
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -48,7 +49,8 @@ def test_each_table_starts_with_a_prompt_whose_place_is_noted(tmp_path):
         writer.write(orders_for(lines))
         writer.write(orders_for(lines))
     starts = [file.starts for _, file in writer.files()]
-    assert starts == [[(0, 0), (13, 2)], [(0, 0), (6, 1)]]
+    digests = [xxhash.xxh3_128_hexdigest(content) for content in (b"x" * 10 + b"\nz\n", b"y" * 5 + b"\n")]
+    assert starts == [[(0, 0, digests[0]), (13, 2, digests[0])], [(0, 0, digests[1]), (6, 1, digests[1])]]
 
 
 def test_a_source_that_shrank_is_an_error(tmp_path):

@@ -2,15 +2,18 @@
 
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from made_up_rollouts import dump_lines, lines_of, of_every_kind, rollout, rows_of, solved, write
 
-from curriculum_verl.bucketing import scan, writing
+from curriculum_verl.bucketing import facts, scan, writing
 from curriculum_verl.bucketing.manifest import BucketManifest, read_bucket_manifest
 from curriculum_verl.bucketing.run import bucket_rollouts
 from curriculum_verl.bucketing.settings import Settings
 from curriculum_verl.errors import InputError
-from curriculum_verl.parallel import runner
+from curriculum_verl.parallel import InProcess, runner
+from curriculum_verl.preprocessing.run import preprocess
+from curriculum_verl.preprocessing.settings import Settings as DataSettings
 
 # A metric that kills its own process, once, if that is a worker of the cluster.
 KILLER = """
@@ -50,7 +53,8 @@ def content(folder: Path, manifest: BucketManifest) -> dict[str, list[bytes]]:
 
 
 def test_a_killed_worker_changes_nothing(tmp_path, cluster, killer, monkeypatch):
-    monkeypatch.setattr(scan, "HASH_BLOCK", 20_000)  # many small tasks
+    monkeypatch.setattr(scan, "HASH_BLOCK", 20_000)  # a task for each file
+    monkeypatch.setattr(facts, "MOST_ROWS", 40)  # many orders
     monkeypatch.setattr(writing, "SHARD_BLOCKS", 3)
     metric, mark = killer
     write(tmp_path / "in" / "a.jsonl", [*of_every_kind(400), b"no rollout"])
@@ -79,3 +83,23 @@ def test_a_mistake_in_the_data_is_told_as_in_a_single_process(tmp_path, cluster)
     with pytest.raises(InputError, match=r"a\.jsonl:21: is not JSON"):
         bucketed(tmp_path, "")
     assert not (tmp_path / "out").exists()
+
+
+def test_shards_go_on_to_training_data_like_a_single_file(tmp_path, cluster, monkeypatch):
+    monkeypatch.setattr(scan, "HASH_BLOCK", 20_000)
+    monkeypatch.setattr(facts, "MOST_ROWS", 40)
+    monkeypatch.setattr(writing, "SHARD_BLOCKS", 2)
+    write(tmp_path / "in" / "a.jsonl", of_every_kind(300))
+    write(tmp_path / "in" / "b.jsonl", [rollout(n, solved(n % 5)) for n in range(1000, 1200)])
+    assert max(len(bucket.files) for bucket in bucketed(tmp_path, "").buckets) > 1
+    bucketed(tmp_path, None)
+    for name in ("out", "outNone"):
+        preprocess(tmp_path / name, tmp_path / f"data-{name}", DataSettings(), InProcess())
+    for path in (tmp_path / "data-out").glob("*.parquet"):
+        assert pq.read_table(path) == pq.read_table(tmp_path / "data-outNone" / path.name)
+    indexes = [
+        row["extra_info"]["index"]
+        for path in (tmp_path / "data-out").glob("*.parquet")
+        for row in pq.read_table(path).to_pylist()
+    ]
+    assert sorted(indexes) == list(range(500))

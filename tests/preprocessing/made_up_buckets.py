@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import xxhash
 
-from curriculum_verl.bucketing.manifest import NAME, Bucket, BucketFile, BucketManifest, MetricUsed
+from curriculum_verl.bucketing.manifest import NAME, Bucket, BucketFile, BucketManifest, MetricUsed, Source
 from curriculum_verl.difficulty import Settings, find_metric
 from curriculum_verl.rollouts.fields import parse_fields
 from curriculum_verl.rollouts.ids import IdsHash, joint_hash
@@ -44,6 +45,7 @@ def write_buckets(
     metric: str = "mean_reward",
     chunk: int = 1 << 26,
     pass_threshold: float = 0.5,
+    formats: Iterable[str] = (),
 ) -> Path:
     """A bucket folder; a prompt starts a new chunk about every so many bytes."""
     folder.mkdir(parents=True)
@@ -60,12 +62,17 @@ def write_buckets(
         lines=sum(bucket.lines for bucket in made),
         blank=0,
         rejected={},
-        inputs=[],
+        inputs=[Source("r.jsonl", 1, "", "plain", {name: 1}, 1, 0, 0) for name in formats],
         fields=fields,
         ids_hash=joint_hash(bucket.ids_hash for bucket in made),
     )
     (folder / NAME).write_bytes(msgspec.json.encode(manifest))
     return folder
+
+
+def part_hash(path: Path, start: int, end: int) -> str:
+    """The hash of a part of a file."""
+    return xxhash.xxh3_128_hexdigest(path.read_bytes()[start:end])
 
 
 def _bucket(folder: Path, name: str, lines: Iterable[Line], read: ScoreReader, chunk: int) -> Bucket:
@@ -83,11 +90,13 @@ def _bucket(folder: Path, name: str, lines: Iterable[Line], read: ScoreReader, c
                 count += 1
             ids.update([key])
             prompts += 1
+    ends = itertools.pairwise([*starts, (written, prompts)])
+    parts = [(start, number, part_hash(path, start, end)) for (start, number), (end, _) in ends]
     return Bucket(
         name=name,
         prompts=prompts,
         lines=count,
-        files=[BucketFile(path.name, written, count, prompts, starts)],
+        files=[BucketFile(path.name, written, count, prompts, parts)],
         ids_hash=str(ids),
         metric_min=0.0,
         metric_max=1.0,

@@ -132,6 +132,15 @@ def test_report_keeps_them(tmp_path, make, source):
     assert manifest.sizes == {"easy": 10, "hard": 4}
 
 
+@pytest.mark.parametrize("on_benchmark", ["error", "report", "drop"])
+def test_a_prompt_that_the_filter_removes_is_no_overlap(tmp_path, make, on_benchmark):
+    source = write_buckets(tmp_path / "b", {"easy": [rollout(3, [0.0]), *(rollout(n) for n in range(4, 9))]})
+    one = write(tmp_path / "one.jsonl", {"question": ASKED})
+    manifest = make(source, benchmark=(one,), on_benchmark=on_benchmark, filter="passing_only", train_val_split=None)
+    assert manifest.removed == {"filter: passing_only": 1}
+    assert manifest.sizes == {"easy": 5}
+
+
 def test_what_is_added_to_a_prompt_does_not_hide_it(tmp_path, make, source):
     one = write(tmp_path / "one.jsonl", {"question": ASKED})
     with pytest.raises(InputError, match="found 2 prompts of an evaluation set"):

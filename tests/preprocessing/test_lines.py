@@ -1,9 +1,10 @@
 """Lines that cannot be used, and bucket files that are not what the manifest says."""
 
+import itertools
 import json
 
 import pytest
-from preprocessing.made_up_buckets import dump, rollout, write_buckets
+from preprocessing.made_up_buckets import dump, part_hash, rollout, write_buckets
 
 from curriculum_verl.errors import InputError
 
@@ -72,6 +73,56 @@ def test_a_prompt_is_used_with_all_its_lines_or_not_at_all(tmp_path, make, rows)
     rejects = [json.loads(line) for line in (tmp_path / "out" / "rejects.jsonl").read_text().splitlines()]
     reasons = [(reject["line"], reject["reason"]) for reject in rejects]
     assert reasons == [(3, "other_line_rejected"), (4, "wrong_type"), (5, "other_line_rejected")]
+    assert not any(character.isdigit() for character in rejects[0]["message"]), "it knows no line of the file"
+    with pytest.raises(InputError, match=r"easy.jsonl:4: .*--on-invalid reject"):
+        make(source, "other", train_val_split=None)
+
+
+SAME = "x" * 200
+DIFFERING = {
+    "messages": (
+        [rollout(1, key="k"), rollout(2, key="k", ground_truth="2")],
+        "prompts differ: 'user: What is 1 plus 1?' and 'user: What is 2 plus 2?'",
+    ),
+    "roles": (
+        [rollout(1, prompt=[{"role": role, "content": "Go"}]) for role in ("user", "system")],
+        "prompts differ: 'user: Go' and 'system: Go'",
+    ),
+    "far in": (
+        [rollout(1, prompt=SAME + end) for end in ("one", "two")],
+        f"prompts differ: '...{SAME[:20]}one' and '...{SAME[:20]}two'",
+    ),
+    "truths": ([rollout(1), rollout(1, ground_truth="3")], "ground truths differ: 'text 2' and 'text 3'"),
+    "kinds": ([rollout(1), rollout(1, ground_truth=2)], "ground truths differ: 'text 2' and 'JSON 2'"),
+    "no truth": ([rollout(1), rollout(1, ground_truth=...)], "ground truths differ: 'text 2' and '(none)'"),
+    "the last": ([rollout(1), rollout(1), rollout(1, ground_truth="3")], "'text 2' and 'text 3'"),
+    "dumps": ([dump("2+2", 1.0), dump("2+2", 0.0, "5")], "ground truths differ: 'text 4' and 'text 5'"),
+}
+
+
+@pytest.mark.parametrize("case", DIFFERING)
+def test_lines_that_are_not_of_one_prompt_are_not_pooled(tmp_path, make, case):
+    lines, message = DIFFERING[case]
+    source = write_buckets(tmp_path / "b", {"easy": [rollout(8), *lines, rollout(9)]})
+    with pytest.raises(InputError) as caught:
+        make(source, train_val_split=None)
+    assert f"{source.absolute() / 'easy.jsonl'}:2: got lines of one prompt (id " in str(caught.value)
+    assert message in str(caught.value)
+    manifest = make(source, train_val_split=None, on_invalid="reject")
+    assert manifest.removed == {"rejected: lines_differ": 1}
+    assert manifest.sizes == {"easy": 2}
+    rejects = [json.loads(line) for line in (tmp_path / "out" / "rejects.jsonl").read_text().splitlines()]
+    assert [reject["line"] for reject in rejects] == [*range(2, 2 + len(lines))]
+    assert all(reject["reason"] == "lines_differ" and message in reject["message"] for reject in rejects)
+
+
+def test_a_ground_truth_may_be_written_in_two_ways(tmp_path, make):
+    one, other = (
+        json.dumps(rollout(1, ground_truth=0)).replace('"ground_truth": 0', f'"ground_truth": {text}').encode() + b"\n"
+        for text in ('{"a": 1, "b": [2]}', '{"b":[2],"a":1}')
+    )
+    source = write_buckets(tmp_path / "b", {"easy": [one, other]})
+    assert make(source, train_val_split=None).sizes == {"easy": 1}
 
 
 def test_an_instruction_needs_a_user(tmp_path, make):
@@ -95,7 +146,39 @@ def test_a_metric_that_fails_is_an_error_with_its_place(tmp_path, make, user_mod
         make(source, train_val_split=None)
 
 
+def test_a_metric_that_ends_the_program_is_an_error_with_its_place(tmp_path, make, user_module):
+    name = user_module("leaving", "import sys\ndef mine(s, t):\n    sys.exit(7)\nmine.direction = 'low_is_easy'\n")
+    source = write_buckets(tmp_path / "b", {"easy": [rollout(0)]}, metric=f"{name}:mine")
+    with pytest.raises(InputError, match=r"easy.jsonl:1: leaving:mine of 2 scores: SystemExit: 7"):
+        make(source, train_val_split=None)
+
+
+@pytest.mark.parametrize("change", ["sort()", "clear()", "append(9.0)"])
+def test_a_metric_cannot_change_the_scores(tmp_path, make, rows, user_module, change):
+    name = user_module(
+        f"changing_{change[:3]}",
+        f"def mine(s, t):\n    best = max(s)\n    try:\n        s.{change}\n    except AttributeError:\n"
+        "        pass\n    return best\nmine.direction = 'high_is_easy'\n",
+    )
+    source = write_buckets(tmp_path / "b", {"easy": [rollout(0, [1.0, 0.0, 0.5])]}, metric=f"{name}:mine")
+    make(source, train_val_split=None)
+    [row] = rows("easy_train")
+    assert row["extra_info"]["best_response"]["position"] == 0
+    assert row["extra_info"]["difficulty_metrics"]["num_responses"] == 3
+    assert row["extra_info"]["difficulty_metrics"]["max_score"] == 1.0
+
+
 CHANGES = {
+    "a score": (b'{"score": 0.0, "V_i": 0.5}', b'{"score": 0.9, "V_i": 0.5}'),
+    "a prompt": (b"What is 3 plus 3?", b"What is 4 plus 3?"),
+    "an unused field": (
+        b'"extra_info": {"split": "train", "number": 3',
+        b'"extra_info": {"split": "trial", "number": 3',
+    ),
+    "a prompt that is none": (
+        b'"prompt": [{"role": "user", "content": "What is 3',
+        b'"prompt": [{"rule": "user", "content": "What is 3',
+    ),
     "a key": (b'"k3"', b'"k9"'),
     "broken": (b'{"num": 3,', b'{"num": 3 '),
     "two lines": (b'}\n{"num": 3,', b'},{"num": 3,'),
@@ -127,9 +210,12 @@ def test_a_start_that_is_none_is_a_change(tmp_path, make):
     source = write_buckets(tmp_path / "b", {"easy": lines}, chunk=1)
     path = source / "manifest.json"
     sizes = [len(json.dumps(line)) + 1 for line in lines]
-    starts = f"[{sizes[0]},1],[{sum(sizes[:3])},2]"
-    assert starts in path.read_text()
-    path.write_text(path.read_text().replace(starts, f"[{sum(sizes[:2])},1],[{sum(sizes[:3])},2]"))
+    [found] = (manifest := json.loads(path.read_text()))["buckets"][0]["files"]
+    at = [0, sum(sizes[:2]), sum(sizes[:3]), sum(sizes)]
+    assert [start for start, *_ in found["starts"]] == [0, sizes[0], at[2]]
+    hashes = [part_hash(source / "easy.jsonl", *ends) for ends in itertools.pairwise(at)]
+    found["starts"] = [[start, number, digest] for number, (start, digest) in enumerate(zip(at, hashes, strict=False))]
+    path.write_text(json.dumps(manifest))
     with pytest.raises(
         InputError, match=r"easy.jsonl: got 2 prompts from byte 0 to .*, expected 1; the file has changed"
     ):

@@ -146,6 +146,38 @@ def test_bucket_names_become_file_names_too(tmp_path, make):
     assert make(source, combine=True, train_val_split=None).names == ["../easy"]
 
 
+def test_a_combination_of_many_buckets_is_named_by_its_ends():
+    buckets = [f"a_rather_long_name_{number:02d}" for number in range(12)]
+    made = targets_of(Settings(cumulative=True), buckets)
+    assert [target.name for target in made[:6]] == ["+".join(buckets[:end]) for end in range(1, 7)]
+    assert [target.name for target in made[6:]] == [f"{buckets[0]}..{buckets[end]}" for end in range(6, 12)]
+    assert [len(target.buckets) for target in made] == list(range(1, 13))
+    assert len({target.name for target in made}) == 12
+
+
+def test_many_long_buckets_in_files(tmp_path, make):
+    names = [f"bucket_{number}_{'x' * 60}" for number in range(4)]
+    source = write_buckets(tmp_path / "b", {name: [rollout(n)] for n, name in enumerate(names)})
+    make(source, cumulative=True, train_val_split=None)
+    assert read_manifest(tmp_path / "out" / f"{names[0]}..{names[3]}.manifest.json").names == names
+
+
+@pytest.mark.parametrize(("name", "fits"), [("x" * 211, True), ("x" * 212, False), ("\u4e00" * 71, False)])
+def test_a_name_that_is_too_long_for_a_file(name, fits):
+    for settings, buckets in ((Settings(combine=True, output_name=name), ["easy"]), (Settings(), [name])):
+        if fits:
+            targets_of(settings, buckets)
+        else:
+            with pytest.raises(InputError, match=r"for a file, expected at most 211; .*--output-name"):
+                targets_of(settings, buckets)
+
+
+def test_a_bucket_folder_without_buckets(tmp_path, make):
+    source = write_buckets(tmp_path / "b", {})
+    with pytest.raises(InputError, match="got no buckets"):
+        make(source)
+
+
 def test_an_unknown_bucket_is_told_the_nearest(three, make):
     with pytest.raises(
         InputError, match=r"--buckets: unknown bucket 'esy', expected one of easy, medium, hard; did you"

@@ -2,7 +2,7 @@ import json
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from rollouts.made_up_json import VALUES
 
 from curriculum_verl.rollouts.content import ContentReader, Rollout
@@ -72,6 +72,7 @@ def test_a_dump_whose_ground_truth_stands_elsewhere():
     assert read(DUMP | {"answer": {"a": 1}}, "ground_truth=answer").ground_truth == '{"a": 1}'
     assert read(DUMP | {"gts": None, "reward_model": {"ground_truth": "x"}}).ground_truth == "x"
     assert read({key: DUMP[key] for key in ("input", "output", "score")}).ground_truth is None
+    assert read(DUMP | {"gts": None}).ground_truth is None
 
 
 @pytest.mark.parametrize(
@@ -90,7 +91,6 @@ def test_a_dump_whose_ground_truth_stands_elsewhere():
         ),
         ({"messages": [{"role": "assistant", "content": "hi"}]}, [{"role": "assistant", "content": "hi"}]),
         ({"prompt": [{"role": "user", "content": [{"type": "text", "text": "2+"}, "2", {"text": "?"}]}]}, [USER]),
-        ({"prompt": [{"role": "user", "content": []}]}, [{"role": "user", "content": ""}]),
         ({"prompt": "é \u2028 \U0001f600 \0"}, [{"role": "user", "content": "é \u2028 \U0001f600 \0"}]),
     ],
 )
@@ -153,6 +153,7 @@ def test_the_ground_truth_is_text_as_it_stands(truth, text, is_json):
     assert (found.ground_truth, found.ground_truth_is_json) == (text, is_json)
 
 
+@settings(deadline=None)
 @given(VALUES)
 def test_any_ground_truth_round_trips(value):
     found = rollout(ground_truth=value)
@@ -262,3 +263,10 @@ def test_lines_of_a_prompt_are_joined_in_order():
     bare = rollout(reward=[1])
     assert bare.joined(bare).responses == []
     assert bare.joined(rollout(reward=[0], response="a")).responses == []
+
+
+@pytest.mark.parametrize("prompt", ["", "  ", [{"role": "user", "content": ""}], [{"role": "user", "content": []}]])
+def test_a_prompt_without_a_word_is_none(prompt):
+    with pytest.raises(LineError) as caught:
+        read({"id": 1, "reward": [1], "prompt": prompt})
+    assert caught.value.reason == "no_prompt"
