@@ -1,23 +1,36 @@
 """verl's FSDP2 engines, registered for the CPU."""
 
-from contextlib import contextmanager
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
+import verl.utils.model
+from transformers import AutoModelForTokenClassification
 from verl.workers.engine import EngineRegistry
 from verl.workers.engine.fsdp.transformer_impl import FSDPEngineWithLMHead, FSDPEngineWithValueHead
 
 
 @contextmanager
 def _not_forward_only(config: Any) -> Iterator[None]:
-    """verl offloads a forward-only module (the reference) to pinned memory, and pinning asks for an accelerator."""
+    """Hide it from verl, which offloads such a module (the reference) to pinned memory: pinning asks for a GPU."""
     was = config.forward_only
     object.__setattr__(config, "forward_only", False)  # verl's configs are frozen
     try:
         yield
     finally:
         object.__setattr__(config, "forward_only", was)
+
+
+def _load_value_model(local_path: str, torch_dtype: Any, model_config: Any, trust_remote_code: bool) -> Any:
+    """As verl's load_valuehead_model, which insists on flash attention."""
+    return AutoModelForTokenClassification.from_pretrained(
+        local_path,
+        dtype=torch_dtype,
+        config=model_config,
+        attn_implementation="sdpa",
+        trust_remote_code=trust_remote_code,
+    )
 
 
 class _OnCpu:
@@ -34,10 +47,18 @@ class _OnCpu:
 
 
 @EngineRegistry.register(model_type="language_model", backend="fsdp2", device="cpu")
-class LanguageModelEngine(_OnCpu, FSDPEngineWithLMHead):  # type: ignore[misc]
+class LanguageModelEngine(_OnCpu, FSDPEngineWithLMHead):
     """Actor and reference policy."""
 
 
 @EngineRegistry.register(model_type="value_model", backend="fsdp2", device="cpu")
-class ValueModelEngine(_OnCpu, FSDPEngineWithValueHead):  # type: ignore[misc]
+class ValueModelEngine(_OnCpu, FSDPEngineWithValueHead):
     """Critic."""
+
+    def _build_module(self) -> Any:
+        verls = verl.utils.model.load_valuehead_model
+        verl.utils.model.load_valuehead_model = _load_value_model
+        try:
+            return super()._build_module()
+        finally:
+            verl.utils.model.load_valuehead_model = verls

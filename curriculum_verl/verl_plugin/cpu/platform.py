@@ -1,12 +1,14 @@
 """The CPU as a platform of verl."""
+# ruff: noqa: D102  # what each method is for is said by torch.cuda and by verl's base class
 
 import resource
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
-import psutil
+import psutil  # type: ignore[import-untyped]  # comes with Ray and PEFT
 import torch
 from verl.plugin.platform import PlatformBase, PlatformRegistry
 
@@ -73,8 +75,8 @@ class Device(ModuleType):
     memory_reserved = memory_allocated
 
     def max_memory_allocated(self, *_: Any) -> int:
-        """The most this process has held; Linux counts it in KiB."""
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        """The most this process has held; Linux counts it in KiB, macOS in bytes."""
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
     max_memory_reserved = max_memory_allocated
 

@@ -4,7 +4,7 @@ from types import ModuleType
 from typing import Any
 
 from curriculum_verl.verl_plugin.cpu import patches
-from curriculum_verl.verl_plugin.cpu.importing import when_imported
+from curriculum_verl.verl_plugin.importing import when_imported
 
 ROLLOUT = "hf_cpu"
 _registered = False
@@ -19,18 +19,13 @@ def register() -> None:
 
     when_imported("verl.utils.distributed", patches.mend_process_group)
     when_imported("verl.trainer.ppo.v1.replay_buffer", patches.mend_replay_buffer)
-    when_imported("verl.workers.engine.fsdp.transformer_impl", _register_engines)
+    when_imported("verl.workers.engine", _register_engines)
     when_imported("verl.workers.rollout.replica", _register_replica)
     when_imported("verl.workers.rollout.base", _register_adapter)
     _registered = True
 
 
 def _register_engines(_: ModuleType) -> None:
-    # verl.workers.engine imports this very module while it is being built: ours must wait until that is complete.
-    when_imported("verl.workers.engine", _import_engines)
-
-
-def _import_engines(_: ModuleType) -> None:
     import curriculum_verl.verl_plugin.cpu.engine  # noqa: F401  # registers itself
 
 

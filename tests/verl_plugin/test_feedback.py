@@ -1,0 +1,49 @@
+import math
+
+from curriculum_verl.verl_plugin.feedback import Trajectory, gather, last_outputs
+
+
+def trajectory(key, row=0, reward=0.0, stage=0, bucket="easy", **extra):
+    return Trajectory(key, {"row": row, "stage": stage, "bucket": bucket}, reward, extra)
+
+
+def test_responses_are_put_together_by_prompt_in_the_order_of_their_first():
+    feedback = gather(
+        [
+            trajectory("u1_0_0", row=5, reward=1.0, stage=1, bucket="hard"),
+            trajectory("u2_0_0", row=7, reward=0.0),
+            trajectory("u1_1_0", row=5, reward=0.5, stage=1, bucket="hard"),
+        ]
+    )
+    assert (feedback.rows, feedback.stages, feedback.buckets) == ([5, 7], [1, 0], ["hard", "easy"])
+    assert feedback.rewards == [[1.0, 0.5], [0.0]]
+    assert feedback.passed is None
+
+
+def test_the_same_row_drawn_twice_is_two_groups():
+    assert gather([trajectory("u1_0_0", row=5), trajectory("u2_0_0", row=5)]).rows == [5, 5]
+
+
+def test_of_an_agent_with_several_outputs_the_last_counts():
+    found = last_outputs(
+        [trajectory("u_0_0"), trajectory("u_0_10", reward=1.0), trajectory("u_0_9"), trajectory("u_1_0")]
+    )
+    assert [t.key for t in found] == ["u_0_10", "u_1_0"]
+
+
+def test_success_is_told_only_where_every_response_tells_it():
+    told = [trajectory("u_0_0", success=1.0), trajectory("u_1_0", success=0.0)]
+    assert gather(told).passed == [[1.0, 0.0]]
+    assert gather([*told, trajectory("u_2_0")]).passed is None
+
+
+def test_components_are_means_over_the_responses_that_have_one():
+    extras = [{"reward/final": 1.0, "reward/coherence": None, "acc": 1}, {"reward/final": 0.0, "reward/coherence": 0.5}]
+    extras.append({"reward/final": math.nan})
+    components = gather([trajectory(f"u_{n}_0", **extra) for n, extra in enumerate(extras)]).components
+    assert components == {"reward/final": 0.5, "reward/coherence": 0.5}
+
+
+def test_a_step_without_trajectories_is_empty():
+    assert gather([]).rows == []
+    assert gather([]).passed is None
