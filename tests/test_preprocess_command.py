@@ -334,9 +334,9 @@ def test_a_run_that_is_killed_leaves_no_manifest_that_lies(tmp_path, large):
     chance = random.Random(0)
     out = tmp_path / "out"
     seconds = finished(large, out)
-    for number in range(12):
+    for number in range(20):
         flags = ["--overwrite", "--seed", number, "--cumulative"][: 3 if number % 2 else 4]
-        running = launch("-i", large, "-o", tmp_path / ("out" if number < 10 else f"new{number}"), *flags)
+        running = launch("-i", large, "-o", tmp_path / ("out" if number < 16 else f"new{number}"), *flags)
         try:
             running.communicate(timeout=chance.uniform(0.1, seconds * 1.2))
         except subprocess.TimeoutExpired:

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from matplotlib.colors import to_rgb
 from matplotlib.image import imread
 
-from curriculum_verl.bucketing.report import MOST_INPUTS, MOST_SCORES, page, write_report
+from curriculum_verl.bucketing.page import MOST_INPUTS, MOST_SCORES, page
+from curriculum_verl.bucketing.report import write_report
 from curriculum_verl.bucketing.summary import BucketSummary, Example, Histogram, Summary, printable
 
 HOSTILE = (
