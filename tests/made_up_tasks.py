@@ -72,3 +72,22 @@ def begin_and_end(task: tuple[int, Path]) -> int:
         sum(range(100_000))
     (folder / f"{number}-ended").touch()
     return number
+
+
+# What raises on which number, and what must arrive, wherever the task ran.
+ERRORS = [
+    (refuse_odd, 3, InputError("r.jsonl:3: is not JSON")),
+    (refuse_odd, -1, ZeroDivisionError("negative")),
+    (refuse_line, 4, LineError("not_json", "line 4 is not JSON")),
+]
+
+
+def check_error(running, function, number, error):
+    """The error of one task among others comes through as it is."""
+    import pytest  # not in the workers, which import this module too
+
+    with pytest.raises(type(error)) as caught:
+        list(running.map(function, [number, *range(0, 20, 2)]))
+    assert type(caught.value) is type(error)
+    assert str(caught.value) == str(error)
+    assert getattr(caught.value, "reason", None) == getattr(error, "reason", None)

@@ -14,7 +14,6 @@ import pytest
 
 from curriculum_verl.errors import InputError
 from curriculum_verl.parallel import AHEAD, Runner, runner
-from curriculum_verl.rollouts.scores import LineError
 
 TIMEOUT = 60  # seconds after which a test that hangs fails
 
@@ -91,20 +90,9 @@ def test_few_tasks_are_drawn_ahead_of_the_results(running):
         assert len(drawn) == number + 1 + ahead
 
 
-@pytest.mark.parametrize(
-    ("function", "number", "error"),
-    [
-        (tasks.refuse_odd, 3, InputError("r.jsonl:3: is not JSON")),
-        (tasks.refuse_odd, -1, ZeroDivisionError("negative")),
-        (tasks.refuse_line, 4, LineError("not_json", "line 4 is not JSON")),
-    ],
-)
+@pytest.mark.parametrize(("function", "number", "error"), tasks.ERRORS)
 def test_the_error_of_a_task_comes_through_as_it_is(running, function, number, error):
-    with pytest.raises(type(error)) as caught:
-        list(running.map(function, [number, *range(0, 20, 2)]))
-    assert type(caught.value) is type(error)
-    assert str(caught.value) == str(error)
-    assert getattr(caught.value, "reason", None) == getattr(error, "reason", None)
+    tasks.check_error(running, function, number, error)
     assert list(running.map(tasks.square, range(3))) == [0, 1, 4], "the runner lives on"
 
 

@@ -14,7 +14,6 @@ import pytest
 from curriculum_verl import parallel
 from curriculum_verl.errors import InputError
 from curriculum_verl.parallel import Runner, runner
-from curriculum_verl.rollouts.scores import LineError
 
 # A command of its own that starts a cluster, whose tasks need a module of the folder where the user stands.
 COMMAND = """
@@ -68,20 +67,9 @@ def test_a_task_that_always_kills_its_worker_is_an_error(running, monkeypatch):
     assert list(running.map(tasks.square, range(5))) == [0, 1, 4, 9, 16]
 
 
-@pytest.mark.parametrize(
-    ("function", "number", "error"),
-    [
-        (tasks.refuse_odd, 3, InputError("r.jsonl:3: is not JSON")),
-        (tasks.refuse_odd, -1, ZeroDivisionError("negative")),
-        (tasks.refuse_line, 4, LineError("not_json", "line 4 is not JSON")),
-    ],
-)
+@pytest.mark.parametrize(("function", "number", "error"), tasks.ERRORS)
 def test_the_error_of_a_task_comes_through_as_it_is(running, function, number, error):
-    with pytest.raises(type(error)) as caught:
-        list(running.map(function, [number, *range(0, 20, 2)]))
-    assert type(caught.value) is type(error)
-    assert str(caught.value) == str(error)
-    assert getattr(caught.value, "reason", None) == getattr(error, "reason", None)
+    tasks.check_error(running, function, number, error)
 
 
 def test_after_an_error_no_task_runs_any_more(running, tmp_path):
