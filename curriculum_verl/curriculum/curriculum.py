@@ -71,6 +71,8 @@ class Curriculum:
         self._identity = index.identity()
         self._drawn = np.zeros(len(index.names), dtype=np.int64)
         self._batch = np.zeros(len(index.names), dtype=np.int64)
+        self._batch_step = -1
+        self._measured: dict[str, float | Rate] = {}
         self._invalid = 0
         self._floors: dict[str, float] = {}
         self._begin_stage()
@@ -124,6 +126,11 @@ class Curriculum:
         return self._manager.validated_step
 
     @property
+    def stopped(self) -> str | None:
+        """Why the run should end, once it should."""
+        return self._manager.stopped
+
+    @property
     def transitions(self) -> tuple[Transition, ...]:
         """All transitions so far, with their reasons."""
         return self._manager.transitions
@@ -139,8 +146,10 @@ class Curriculum:
         prompts = self._policy.draw(n)
         prompts = prompts[self._order.next().permutation(n)]
         buckets = self.index.bucket_of(prompts)
-        self._batch = np.bincount(buckets, minlength=len(self._drawn))
-        self._drawn += self._batch
+        drawn = np.bincount(buckets, minlength=len(self._drawn))
+        self._batch = drawn if self._batch_step != self._step else self._batch + drawn
+        self._batch_step = self._step
+        self._drawn += drawn
         return Draw(prompts, buckets, self.stage_number, self.reward_weights())
 
     def reward_weights(self, stage: int | None = None) -> dict[str, float]:
@@ -187,7 +196,8 @@ class Curriculum:
         if self._pools.admission is not None:
             self._pools.admission.observe(rows[rewards.comparable], rewards.informative[rewards.comparable])
         present = drawn_in == self.stage_number
-        measured |= measure(self.index, rows[present], rewards.select(present))
+        self._measured = measure(self.index, rows[present], rewards.select(present))
+        measured |= self._measured
         measured |= {"stage/steps": step - self._manager.stage_start, "run/steps": step}
         self.tracker.observe(step, measured)
         return self._after(self._manager.after_step(step))
@@ -279,9 +289,10 @@ class Curriculum:
         return self.load_state_dict(read_state(path), force=force)
 
     def metrics(self) -> dict[str, float]:
-        """Numbers for a logger, without a prefix."""
+        """Numbers for a logger, without a prefix; `share` is of the prompts drawn since the last step."""
         return {
             **self._manager.metrics(),
+            **{name: value.value if isinstance(value, Rate) else value for name, value in self._measured.items()},
             "stage_steps": float(self._step - self._manager.stage_start),
             "invalid_scores": float(self._invalid),
             **{

@@ -97,6 +97,11 @@ class Manager:
         """The step of the latest validation; -1 before the first."""
         return self._validation.step
 
+    @property
+    def stopped(self) -> str | None:
+        """Why the run should end, once it should."""
+        return self._now.stop
+
     def end_statuses(self) -> list[Status]:
         """Progress of every test that can end the stage; in the last stage, the run."""
         return self._end.statuses() if self._end else []
@@ -343,6 +348,7 @@ class Manager:
         kinds = [transition.kind for transition in self._now.transitions]
         return {
             "stage": float(self._now.stage),
+            **{f"stage/{stage.name}": float(stage is self.stage) for stage in self._config.stages},
             "interval": float(self.interval),
             "advances": float(kinds.count("advance")),
             "rollbacks": float(kinds.count("rollback")),

@@ -5,10 +5,12 @@ import sys
 import traceback
 from collections.abc import Callable
 from types import ModuleType
+from typing import Any
 
 from curriculum_verl.verl_plugin.importing import when_imported
 
 PLATFORM_VARIABLE = "VERL_PLATFORM"
+CPU_OVERRIDES = ("+curriculum.cpu=true", "++curriculum.cpu=true", "curriculum.cpu=true")
 
 
 def cpu_requested() -> bool:
@@ -17,8 +19,11 @@ def cpu_requested() -> bool:
 
 
 def load() -> None:
-    """Register the trainer modes, which are built when verl imports its own, and the CPU if it was asked for."""
+    """Register what verl looks up by name, each when verl imports its own; the CPU only if it was asked for."""
+    if any(argument.lower() in CPU_OVERRIDES for argument in sys.argv):
+        os.environ[PLATFORM_VARIABLE] = "cpu"  # before verl looks for a platform, and Hydra for its config
     when_imported("verl.trainer.ppo.v1", _register_trainers)
+    when_imported("verl.utils.config", _check_first)
     if cpu_requested():
         _loudly(_register_cpu, f"its CPU platform ({PLATFORM_VARIABLE}=cpu); verl will fail without it")
 
@@ -29,6 +34,28 @@ def _register_trainers(_: ModuleType) -> None:
 
 def _import_trainers() -> None:
     import curriculum_verl.verl_plugin.trainer  # noqa: F401  # registers itself
+
+
+def _check_first(module: Any) -> None:
+    """main_ppo has its config validated before it starts Ray: a run with a curriculum is made ready just then."""
+    validate = module.validate_config
+
+    def prepare_and_validate(config: Any, *args: Any, **kwargs: Any) -> Any:
+        if config.get("curriculum") is not None or "curriculum_" in str(config.trainer.get("v1")):
+            _prepare(config)
+        return validate(config, *args, **kwargs)
+
+    module.validate_config = prepare_and_validate
+
+
+def _prepare(config: Any) -> None:
+    from curriculum_verl.errors import ConfigError
+    from curriculum_verl.verl_plugin.preflight import prepare
+
+    try:
+        prepare(config)
+    except ConfigError as error:
+        sys.exit(str(error))  # the message alone: a traceback would say nothing more
 
 
 def _register_cpu() -> None:

@@ -1,5 +1,6 @@
 """What a training step has shown: trajectories put together by prompt, as the curriculum observes them."""
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,18 +8,24 @@ from typing import Any
 
 import numpy as np
 
+from curriculum_verl.errors import CurriculumError
+
 COMPONENT = "reward/"  # before the name of a raw component among a trajectory's extra values
 SUCCESS = "success"
+FAILURE = "reward_failure"  # why components of this response could not be scored; empty if all were
+FINAL = f"{COMPONENT}final"
 
 
 @dataclass(frozen=True, slots=True)
 class Trajectory:
-    """One response: its key in verl's store, its ticket, the reward that it was trained on, and what scored it."""
+    """One response: its key in verl's store, its ticket, its reward, what scored it, its length and its turns."""
 
     key: str
     ticket: Mapping[str, Any]
     reward: float
     extra: Mapping[str, Any]
+    tokens: int = 0
+    turns: int = 2
 
     @property
     def prompt(self) -> str:
@@ -46,6 +53,8 @@ class Feedback:
     rewards: list[list[float]] = field(default_factory=list)
     passed: list[list[float]] | None = None
     components: dict[str, float] = field(default_factory=dict)
+    failures: list[str] = field(default_factory=list)
+    usage: dict[str, float] = field(default_factory=dict)
 
 
 def last_outputs(trajectories: Iterable[Trajectory]) -> list[Trajectory]:
@@ -69,10 +78,37 @@ def gather(trajectories: Sequence[Trajectory]) -> Feedback:
         rows=[int(group[0].ticket["row"]) for group in members],
         stages=[int(group[0].ticket["stage"]) for group in members],
         buckets=[str(group[0].ticket["bucket"]) for group in members],
-        rewards=[[trajectory.reward for trajectory in group] for group in members],
-        passed=[[float(t.extra[SUCCESS]) for t in group] for group in members] if tells and members else None,
+        # What could not be judged is neither passed nor failed: the curriculum counts it as invalid.
+        rewards=[[math.nan if t.extra.get(FINAL, 0.0) is None else t.reward for t in group] for group in members],
+        passed=[[float(t.extra[SUCCESS] or 0.0) for t in group] for group in members] if tells and members else None,
+        failures=[t.extra[FAILURE] for group in members for t in group if t.extra.get(FAILURE)],
         components=mean_components([trajectory.extra for group in members for trajectory in group]),
+        usage=usage(trajectories),
     )
+
+
+def refuse_failures(feedback: Feedback, most: float) -> None:
+    """End a run whose rewards mean little: more than a share of a step's responses could not be scored."""
+    failed, responses = len(feedback.failures), sum(map(len, feedback.rewards))
+    if failed > most * responses:
+        raise CurriculumError(
+            f"reward components failed for {failed} of {responses} responses of a step, expected at most {most:.0%}; "
+            f"the last: {feedback.failures[-1]}; mend the reward, or raise curriculum.most_reward_failures"
+        )
+
+
+def usage(trajectories: Sequence[Trajectory]) -> dict[str, float]:
+    """Tokens and mean response length by bucket, and the share of responses that use a tool."""
+    tokens: dict[str, list[int]] = defaultdict(list)
+    for trajectory in trajectories:
+        tokens[str(trajectory.ticket["bucket"])].append(trajectory.tokens)
+    found: dict[str, float] = {}
+    for bucket, lengths in tokens.items():
+        found[f"tokens/{bucket}"] = float(sum(lengths))
+        found[f"response_length/{bucket}"] = sum(lengths) / len(lengths)
+    if trajectories:  # a tool answers between two turns of the model
+        found["tool_use_rate"] = sum(trajectory.turns > 2 for trajectory in trajectories) / len(trajectories)
+    return found
 
 
 def mean_components(extras: Iterable[Mapping[str, Any]]) -> dict[str, float]:

@@ -1,24 +1,33 @@
 """What the curriculum block says to the plug-in alone: the engine knows nothing of trainers."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 from omegaconf import OmegaConf
 
-from curriculum_verl.curriculum.config import CurriculumConfig
 from curriculum_verl.errors import ConfigError
-from curriculum_verl.schema import Reader, Share
+from curriculum_verl.schema import Count, Name, Positive, Reader, Share
+
+PREFIX = "curriculum_"  # before the name of verl's own trainer mode
 
 
 @dataclass(frozen=True, slots=True)
 class PluginSettings:
-    """`cpu` asks for verl's CPU platform; `resume: force` takes over a state of other data or another recipe;
-    beyond `most_reward_failures`, the share of responses that a component could not score, the run ends.
+    """`cpu` asks for verl's CPU platform; `resume: force` takes over a state of other data or another recipe.
+
+    A reward component that takes longer than `reward_timeout` seconds has failed; beyond `most_reward_failures`, the
+    share of responses that a component could not score, the run ends. `group_size` is how many responses a prompt of a
+    bucket gets, instead of rollout.n. `rollout_log` is a folder for every response, `metrics_file` what a monitor
+    reads, by default curriculum.jsonl beside the checkpoints.
     """
 
     cpu: bool = False
     resume: Literal["strict", "force"] = "strict"
+    reward_timeout: Positive = 60.0
     most_reward_failures: Share = 0.1
+    group_size: dict[str, Count] = field(default_factory=dict)
+    rollout_log: Name | None = None
+    metrics_file: Name | None = None
 
 
 def split_block(config: Any) -> tuple[dict[str, Any], PluginSettings]:
@@ -32,14 +41,3 @@ def split_block(config: Any) -> tuple[dict[str, Any], PluginSettings]:
     if reader.problems:
         raise ConfigError(reader.problems)
     return {str(key): value for key, value in block.items() if key not in own}, settings
-
-
-def refuse_what_is_missing(config: CurriculumConfig) -> None:
-    """What the engine can ask for and the trainer cannot do yet is an error, not something that never happens."""
-    problems = []
-    if config.rollback is not None and config.rollback.restore == "weights":
-        problems.append("curriculum.rollback.restore: got 'weights', which the trainer cannot do yet; expected 'data'")
-    if config.stop is not None:
-        problems.append("curriculum.stop: the trainer cannot end a run early yet; leave it out")
-    if problems:
-        raise ConfigError(problems)

@@ -1,5 +1,6 @@
 """What a prompt takes along from its draw: row, bucket, stage and the reward weights by which it is to be scored."""
 
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -8,6 +9,7 @@ from torch.utils.data import Dataset, Sampler
 
 from curriculum_verl.curriculum import Curriculum
 
+GROUP_SIZE = "__rollout_n__"  # by this name verl takes a prompt's own number of responses
 FIELD = "curriculum"  # the name under which a ticket travels through verl's batches
 
 
@@ -35,6 +37,7 @@ class CurriculumSampler(Sampler[Ticket]):
     def __init__(self, curriculum: Curriculum, batch_size: int):
         self._curriculum = curriculum
         self._batch_size = batch_size
+        self._seconds = 0.0
 
     def __len__(self) -> int:
         return len(self._curriculum.index)
@@ -42,9 +45,16 @@ class CurriculumSampler(Sampler[Ticket]):
     def __iter__(self) -> Iterator[Ticket]:
         names = self._curriculum.index.names
         while True:
+            began = time.perf_counter()
             draw = self._curriculum.draw(self._batch_size)
+            self._seconds += time.perf_counter() - began
             for row, bucket in zip(draw.prompts.tolist(), draw.buckets.tolist(), strict=True):
                 yield Ticket(row, names[bucket], draw.stage, draw.reward_weights)
+
+    def take_seconds(self) -> float:
+        """The time that drawing took since this was last asked."""
+        seconds, self._seconds = self._seconds, 0.0
+        return seconds
 
     def state_dict(self) -> dict[str, Any]:
         """Nothing: the curriculum is saved by itself."""
@@ -55,13 +65,21 @@ class CurriculumSampler(Sampler[Ticket]):
 
 
 class TicketedDataset(Dataset[dict[str, Any]]):
-    """verl's dataset, whose rows come with their tickets."""
+    """verl's dataset, whose rows come with their tickets, and with their number of responses if buckets have their own.
 
-    def __init__(self, dataset: Any):
+    Then every row says it, so that rows of all buckets go into one batch.
+    """
+
+    def __init__(self, dataset: Any, group_sizes: Mapping[str, int], usual: int):
         self._dataset = dataset
+        self._group_sizes = group_sizes
+        self._usual = usual
 
     def __len__(self) -> int:
         return len(self._dataset)
 
     def __getitem__(self, ticket: Ticket) -> dict[str, Any]:
-        return {**self._dataset[ticket.row], FIELD: ticket.as_field()}
+        row = {**self._dataset[ticket.row], FIELD: ticket.as_field()}
+        if self._group_sizes:
+            row[GROUP_SIZE] = self._group_sizes.get(ticket.bucket, self._usual)
+        return row

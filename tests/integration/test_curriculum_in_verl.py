@@ -56,15 +56,8 @@ def data(tmp_path_factory) -> Path:
 
 def recipe(toy: Toy, data: Path) -> dict:
     made = toy_recipe(toy)
-    manifest = read_manifest(data)
     made["curriculum"] = BLOCK | {"data": str(data)}
-    made["data"]["train_files"] = [str(data.parent / name) for name in manifest.train_files]
-    made["data"]["val_files"] = [str(data.parent / name) for name in manifest.validation_files]
-    made["reward"]["reward_manager"] = {
-        "source": "importlib",
-        "name": "CurriculumRewardManager",
-        "module": {"path": "pkg://curriculum_verl.verl_plugin.reward_manager"},
-    }
+    del made["data"]["train_files"], made["data"]["val_files"]
     made["trainer"] |= {"v1": {"trainer_mode": "curriculum_sync"}, "total_training_steps": 6, "test_freq": 2}
     return made
 

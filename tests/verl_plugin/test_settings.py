@@ -1,11 +1,10 @@
 import pytest
 
-from curriculum_verl.curriculum.loading import load_config
 from curriculum_verl.errors import ConfigError
 
 omegaconf = pytest.importorskip("omegaconf")
 
-from curriculum_verl.verl_plugin.settings import PluginSettings, refuse_what_is_missing, split_block  # noqa: E402
+from curriculum_verl.verl_plugin.settings import PluginSettings, split_block  # noqa: E402
 
 STAGES = [{"name": "a", "mix": {"easy": 1.0}}]
 
@@ -25,16 +24,3 @@ def test_every_mistake_of_the_plug_ins_part_is_told_at_once():
     with pytest.raises(ConfigError, match="2 problems") as caught:
         split_block(run_config(resume="maybe", most_reward_failures=2))
     assert "expected one of 'strict', 'force'" in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("more", "message"),
-    [
-        ({"rollback": {"restore": "weights"}}, "curriculum.rollback.restore: got 'weights'"),
-        ({"stop": {"metric": "run/steps", "at_least": 3}}, "curriculum.stop: the trainer cannot"),
-    ],
-)
-def test_what_the_trainer_cannot_do_yet_is_refused(more, message):
-    refuse_what_is_missing(load_config({"stages": STAGES, "rollback": {"restore": "data"}}))
-    with pytest.raises(ConfigError, match=message):
-        refuse_what_is_missing(load_config({"stages": STAGES} | more))

@@ -7,7 +7,7 @@ from curriculum_verl.curriculum import Curriculum, PromptIndex
 pytest.importorskip("torch")
 from torchdata.stateful_dataloader import StatefulDataLoader
 
-from curriculum_verl.verl_plugin.tickets import FIELD, CurriculumSampler, TicketedDataset
+from curriculum_verl.verl_plugin.tickets import FIELD, GROUP_SIZE, CurriculumSampler, TicketedDataset
 
 BLOCK = {
     "policy": {"name": "mixture"},
@@ -19,10 +19,14 @@ BLOCK = {
 ROWS = [{"prompt": f"p{number}"} for number in range(40)]
 
 
-def made():
+def made(group_sizes=None):
     curriculum = Curriculum.from_config(BLOCK, PromptIndex.build({"easy": 20, "hard": 20}))
     loader = StatefulDataLoader(
-        TicketedDataset(ROWS), batch_size=8, num_workers=0, sampler=CurriculumSampler(curriculum, 8), collate_fn=list
+        TicketedDataset(ROWS, group_sizes or {}, 4),
+        batch_size=8,
+        num_workers=0,
+        sampler=CurriculumSampler(curriculum, 8),
+        collate_fn=list,
     )
     return curriculum, loader
 
@@ -70,3 +74,18 @@ def test_a_resumed_loader_goes_on_with_the_very_next_prompts(tmp_path, killed_af
     curriculum.load(tmp_path / "state.json")
     resumed = train(curriculum, loader, 6 - killed_after, first=killed_after + 1)
     assert [rows(batch) for batch in resumed] == expected[killed_after:]
+
+
+def test_a_bucket_may_have_a_group_size_of_its_own_and_then_every_row_says_its_size():
+    batches = train(*made({"hard": 16}), 3)
+    assert [row[GROUP_SIZE] for row in batches[0]] == [4] * 8
+    assert sorted(row[GROUP_SIZE] for row in batches[2]) == [4] * 2 + [16] * 6
+    assert not any(GROUP_SIZE in row for row in train(*made(), 1)[0])
+
+
+def test_the_time_of_drawing_is_told_once():
+    curriculum = Curriculum.from_config(BLOCK, PromptIndex.build({"easy": 20, "hard": 20}))
+    sampler = CurriculumSampler(curriculum, 8)
+    list(islice(iter(sampler), 16))
+    assert sampler.take_seconds() > 0
+    assert sampler.take_seconds() == 0

@@ -1,0 +1,53 @@
+"""The metrics file: one JSON line for each thing that happened, only ever appended to, for a monitor to follow.
+
+{"kind": "start", "step": 0, "time": ..., "stages": [...], "buckets": [...]}   a process begins after this step
+{"kind": "step", "step": 1, "time": ..., "stage": "easy", "metrics": {...}}    all that verl logs of a step
+{"kind": "advance", "step": 8, "time": ..., "source": ..., "target": ..., "reason": ..., "before": ..., "after": ...}
+Further kinds: rollback, alarm, warning, stop. After a resume, what an earlier process said of later steps is void.
+"""
+
+import logging
+import math
+import os
+import time
+from collections.abc import Mapping
+from numbers import Number
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+logger = logging.getLogger(__name__)
+
+
+class MetricsFile:
+    """Appends whole lines. A line that cannot be written is an error in the log, not the end of a training run."""
+
+    def __init__(self, path: Path):
+        self._path = path
+
+    def write(self, kind: str, step: int, **content: Any) -> None:
+        """Append one line."""
+        line = msgspec.json.encode({"kind": kind, "step": step, "time": time.time(), **content}) + b"\n"
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
+            try:
+                size = os.fstat(descriptor).st_size
+                torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"  # by a process that was killed
+                os.write(descriptor, b"\n" + line if torn else line)
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            logger.error("%s: a line of metrics is lost: %s", self._path, error)
+
+
+def numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
+    """The metrics that are finite numbers, as plain ones."""
+    found = {name: float(value) for name, value in metrics.items() if _is_number(value)}
+    return {name: value for name, value in found.items() if math.isfinite(value)}
+
+
+def _is_number(value: Any) -> bool:
+    """Python's and NumPy's numbers, and tensors or arrays of one."""
+    return isinstance(value, Number) or (hasattr(value, "item") and getattr(value, "size", None) == 1)

@@ -1,0 +1,174 @@
+"""Before Ray starts: fills in what follows from the curriculum block, and finds every mistake of the run at once."""
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf, open_dict
+
+from curriculum_verl.curriculum import Curriculum
+from curriculum_verl.curriculum.config import CurriculumConfig, metric_conditions
+from curriculum_verl.curriculum.loading import load_config
+from curriculum_verl.errors import ConfigError, CurriculumError
+from curriculum_verl.manifest import Manifest, read_manifest
+from curriculum_verl.verl_plugin.data_check import data_problems, paths
+from curriculum_verl.verl_plugin.entry import PLATFORM_VARIABLE, cpu_requested
+from curriculum_verl.verl_plugin.settings import PREFIX, PluginSettings, split_block
+from curriculum_verl.verl_plugin.stage_checkpoints import STATE
+
+MANAGER = "CurriculumRewardManager"
+MODULE = "pkg://curriculum_verl.verl_plugin.reward_manager"
+EXACT_POLICIES = ("uniform", "mixture")  # the others may give any bucket more than its share
+WHOLE = ("model", "optimizer", "extra")
+
+
+def prepare(config: Any) -> None:
+    """Make the config of a run with a curriculum ready, or raise a ConfigError with all that is wrong."""
+    mode = OmegaConf.select(config, "trainer.v1.trainer_mode", default="")
+    if not mode.startswith(PREFIX):
+        expected = f"expected '{PREFIX}{mode}', or no curriculum block"
+        raise ConfigError([f"trainer.v1.trainer_mode: got {mode!r} beside a curriculum block; {expected}"], "run")
+    problems: list[str] = []
+    nothing: dict[str, Any] = {}
+    block, settings = _read(problems, lambda: split_block(config)) or (nothing, PluginSettings())
+    manifest = _read(problems, lambda: read_manifest(block["data"])) if block.get("data") else None
+    if manifest is None and not problems:
+        problems.append("curriculum.data: is missing; expected the path of a manifest that preprocessing wrote")
+    buckets = manifest.names if manifest is not None else None
+    curriculum = _read(problems, lambda: load_config({"curriculum": block}, buckets))
+    _fill_in(config, block, manifest)
+    problems += _trainer_problems(config, settings)
+    if manifest is not None:
+        folder = Path(block["data"]).parent
+        problems += data_problems(manifest, folder, paths(config.data.train_files), paths(config.data.val_files))
+        problems += _group_problems(settings, manifest)
+        if curriculum is not None:
+            problems += _stage_problems(curriculum, manifest, config)
+            problems += _checkpoint_problems(curriculum, config)
+    if not problems:
+        _read(problems, lambda: _check_resume(config, block, settings))
+    if problems:
+        raise ConfigError(problems, "run")
+
+
+def _read(problems: list[str], read: Any) -> Any:
+    """What is read, or None after its mistakes were noted."""
+    try:
+        return read()
+    except ConfigError as error:
+        problems += error.problems
+    except CurriculumError as error:
+        problems.append(str(error))
+    return None
+
+
+def _fill_in(config: Any, block: dict[str, Any], manifest: Manifest | None) -> None:
+    """What a user need not write: the reward manager, and the files that the manifest names."""
+    manager = config.reward.reward_manager
+    with open_dict(config):
+        if manager.source == "register" and manager.name == "naive":  # verl's default
+            manager.source, manager.name, manager.module.path = "importlib", MANAGER, MODULE
+        if manifest is not None:
+            folder = Path(block["data"]).parent
+            for key, files in (("train_files", manifest.train_files), ("val_files", manifest.validation_files)):
+                if config.data.get(key) is None or "rlhf/gsm8k" in str(config.data[key]):  # verl's default
+                    config.data[key] = [str(folder / name) for name in files]
+
+
+def _trainer_problems(config: Any, settings: PluginSettings) -> Iterator[str]:
+    if not config.trainer.use_v1:
+        yield "trainer.use_v1: got false, but the curriculum is in verl's V1 trainers; expected true"
+    if settings.cpu and not cpu_requested():
+        yield (
+            "curriculum.cpu: is only seen on the command line, as +curriculum.cpu=true or curriculum.cpu=true; "
+            f"write it there, or set {PLATFORM_VARIABLE}=cpu"
+        )
+    manager = config.reward.reward_manager
+    if manager.source != "importlib" or manager.name != MANAGER:
+        yield (
+            f"reward.reward_manager: got {manager.name!r}, which knows nothing of reward weights and buckets; leave it "
+            "out, and give your scoring as reward.custom_reward_function"
+        )
+    if config.data.get("filter_overlong_prompts", False):
+        yield (
+            "data.filter_overlong_prompts: got true, which leaves out rows that the manifest counts; expected false; "
+            "data.truncation says what becomes of a prompt that is too long"
+        )
+    for key in ("train_max_samples", "val_max_samples"):
+        if config.data.get(key, -1) > 0:
+            yield f"data.{key}: got {config.data[key]}, but the curriculum draws from all rows; expected -1"
+
+
+def _group_problems(settings: PluginSettings, manifest: Manifest) -> Iterator[str]:
+    for bucket in settings.group_size:
+        if bucket not in manifest.names:
+            yield f"curriculum.group_size.{bucket}: is no bucket, expected one of {', '.join(manifest.names)}"
+
+
+def _stage_problems(curriculum: CurriculumConfig, manifest: Manifest, config: Any) -> Iterator[str]:
+    batch = config.data.train_batch_size
+    validates = _needs_validation(curriculum, config)
+    sizes = {bucket.name: bucket for bucket in manifest.buckets}
+    for stage in curriculum.stages:
+        for name, share in stage.mix.items():
+            bucket = sizes.get(name)
+            if bucket is None or share == 0:
+                continue
+            taken = math.ceil(share * batch) if curriculum.policy.name in EXACT_POLICIES else batch
+            if bucket.prompts < taken:
+                yield (
+                    f"curriculum.stages ({stage.name}): a batch may take {taken} prompts of bucket {name}, which has "
+                    f"{bucket.prompts}; lower data.train_batch_size or its share, or make larger buckets"
+                )
+            if validates and not bucket.validation_prompts:
+                yield (
+                    f"curriculum.stages ({stage.name}): bucket {name} has no validation prompts, so it can never be "
+                    "judged; run the preprocessing step with a --train-val-split below 1, or turn validation off"
+                )
+
+
+def _needs_validation(curriculum: CurriculumConfig, config: Any) -> bool:
+    tested = [condition.metric for stage in curriculum.stages for condition in metric_conditions(stage.exit)]
+    return (
+        config.trainer.test_freq > 0
+        or curriculum.rollback is not None
+        or curriculum.probation is not None
+        or curriculum.advance.validate_now
+        or curriculum.advance.min_performance is not None
+        or any(metric.startswith("val/") for metric in tested)
+    )
+
+
+def _checkpoint_problems(curriculum: CurriculumConfig, config: Any) -> Iterator[str]:
+    checkpoint = config.actor_rollout_ref.actor.get("checkpoint", {})
+    if curriculum.checkpoint_stages and checkpoint.get("async_save", False):
+        yield (
+            "actor_rollout_ref.actor.checkpoint.async_save: got true, but the checkpoint of a stage must be complete "
+            "when the stage begins; expected false, or curriculum.checkpoint_stages: false"
+        )
+    if curriculum.rollback is not None and curriculum.rollback.restore == "weights":
+        for key in ("save_contents", "load_contents"):
+            missing = [part for part in WHOLE if part not in checkpoint.get(key, WHOLE)]
+            if missing:
+                yield (
+                    f"actor_rollout_ref.actor.checkpoint.{key}: is without {', '.join(missing)}, which "
+                    "curriculum.rollback.restore: weights restores; add it"
+                )
+
+
+def _check_resume(config: Any, block: dict[str, Any], settings: PluginSettings) -> None:
+    """Load the state that the run will resume from into a curriculum that is then forgotten."""
+    state = _latest_state(config)
+    if state is not None and settings.resume == "strict":
+        Curriculum.from_config({"curriculum": block}).load(state)
+
+
+def _latest_state(config: Any) -> Path | None:
+    trainer = config.trainer
+    if trainer.resume_mode == "resume_path":
+        return Path(trainer.resume_from_path) / STATE
+    tracker = Path(trainer.default_local_dir) / "latest_checkpointed_iteration.txt"
+    if trainer.resume_mode != "auto" or not tracker.is_file():
+        return None
+    return tracker.parent / f"global_step_{tracker.read_text().strip()}" / STATE

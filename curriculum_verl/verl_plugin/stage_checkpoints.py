@@ -1,0 +1,77 @@
+"""Checkpoints of stages: one for each transition, kept beside verl's own under a name that says the stage.
+
+folder = stage_folder(root, 1, "coherence", 120)      # root/stages/01_coherence/global_step_120
+keep_checkpoint(root / "global_step_120", folder, save_state=curriculum.save)
+"""
+
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from curriculum_verl.errors import StateError
+
+STATE = "curriculum.json"  # in every checkpoint
+STAGES = "stages"
+IN_FLIGHT = "transfer_queue"  # prompts drawn and not yet trained on, of verl's asynchronous modes
+
+
+def stage_folder(root: Path, number: int, name: str, step: int) -> Path:
+    """Where the checkpoint of a stage that begins after a step is kept; verl can resume from that path."""
+    plain = re.sub(r"[^\w.-]+", "_", name)
+    return root / STAGES / f"{number:02d}_{plain}" / f"global_step_{step}"
+
+
+def keep_checkpoint(
+    checkpoint: Path, target: Path, save_state: Callable[[Path], None], *, without: Sequence[str] = ()
+) -> None:
+    """Keep a checkpoint's files under another name, with the curriculum's present state; complete, or not there.
+
+    The files are shared with the checkpoint (hard links) where the file system can: verl may then remove its own.
+    """
+    aside = target.with_name(f".{target.name}.partial")
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir(parents=True)
+    for file in _files(checkpoint):
+        place = file.relative_to(checkpoint)
+        if not _is_state(file) and place.parts[0] not in without:
+            _link(file, aside / place)
+    save_state(aside / STATE)
+    if target.exists():  # of a run that was killed after it, and has come here again
+        shutil.rmtree(target)
+    aside.rename(target)
+
+
+def unshare(checkpoint: Path) -> None:
+    """Remove what a checkpoint shares with a stage's, so that writing the checkpoint again leaves that one alone."""
+    for file in _files(checkpoint):
+        if file.stat().st_nlink > 1:
+            file.unlink()
+
+
+def require_checkpoint(folder: Path) -> Path:
+    """The folder, if its checkpoint is there."""
+    if not (folder / STATE).is_file():
+        raise StateError(
+            f"{folder}: the checkpoint of the stage that is rolled back is not there; "
+            "keep the stages folder of a run that has rollback.restore: weights, on a file system that every node sees"
+        )
+    return folder
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    return (path for path in sorted(folder.rglob("*")) if path.is_file()) if folder.is_dir() else iter(())
+
+
+def _is_state(file: Path) -> bool:
+    """The curriculum's own: the JSON and its arrays."""
+    return file.name == STATE or file.name.startswith(f"{STATE}.")
+
+
+def _link(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.link(source, target)
+    except OSError:  # another disk, or a file system without links
+        shutil.copy2(source, target)
