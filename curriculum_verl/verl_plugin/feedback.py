@@ -6,14 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
 from curriculum_verl.errors import CurriculumError
 
 COMPONENT = "reward/"  # before the name of a raw component among a trajectory's extra values
 SUCCESS = "success"
 FAILURE = "reward_failure"  # why components of this response could not be scored; empty if all were
 FINAL = f"{COMPONENT}final"
+SAME = 1e-9  # rewards that are no further apart are equal but for rounding
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,16 +31,6 @@ class Trajectory:
         """What the responses to one prompt share: the key without session and number."""
         return self.key.rsplit("_", 2)[0]
 
-    @property
-    def session(self) -> str:
-        """What the outputs of one response share, where an agent has several: the key without the number."""
-        return self.key.rsplit("_", 1)[0]
-
-    @property
-    def number(self) -> int:
-        """Which output of the response it is."""
-        return int(self.key.rsplit("_", 1)[1])
-
 
 @dataclass(frozen=True, slots=True)
 class Feedback:
@@ -58,13 +47,17 @@ class Feedback:
 
 
 def last_outputs(trajectories: Iterable[Trajectory]) -> list[Trajectory]:
-    """Of every response the last output: that one was scored, and its score was given to the others."""
-    last: dict[str, Trajectory] = {}
+    """Of every response the last output, where an agent has several: that one was scored, for the others too.
+
+    Outputs of one response share their key but for the number at its end.
+    """
+    last: dict[str, tuple[int, Trajectory]] = {}
     for trajectory in trajectories:
-        known = last.get(trajectory.session)
-        if known is None or known.number < trajectory.number:
-            last[trajectory.session] = trajectory
-    return list(last.values())
+        session, _, number = trajectory.key.rpartition("_")
+        known = last.get(session)
+        if known is None or known[0] < int(number):
+            last[session] = int(number), trajectory
+    return [trajectory for _, trajectory in last.values()]
 
 
 def gather(trajectories: Sequence[Trajectory]) -> Feedback:
@@ -83,8 +76,16 @@ def gather(trajectories: Sequence[Trajectory]) -> Feedback:
         passed=[[float(t.extra[SUCCESS] or 0.0) for t in group] for group in members] if tells and members else None,
         failures=[t.extra[FAILURE] for group in members for t in group if t.extra.get(FAILURE)],
         components=mean_components([trajectory.extra for group in members for trajectory in group]),
-        usage=usage(trajectories),
+        usage=usage(trajectories) | signal([[t.reward for t in group] for group in members]),
     )
+
+
+def signal(rewards: Sequence[Sequence[float]]) -> dict[str, float]:
+    """GRPO's filtering rate: the share of groups whose rewards differ, which alone have a learning signal."""
+    comparable = [group for group in rewards if len(group) > 1]
+    if not comparable:
+        return {}
+    return {"filtering_rate": sum(max(group) - min(group) > SAME for group in comparable) / len(comparable)}
 
 
 def refuse_failures(feedback: Feedback, most: float) -> None:
@@ -116,6 +117,6 @@ def mean_components(extras: Iterable[Mapping[str, Any]]) -> dict[str, float]:
     values: dict[str, list[float]] = defaultdict(list)
     for extra in extras:
         for name, value in extra.items():
-            if name.startswith(COMPONENT) and value is not None and np.isfinite(value):
+            if name.startswith(COMPONENT) and value is not None and math.isfinite(value):
                 values[name].append(float(value))
-    return {name: float(np.mean(found)) for name, found in values.items()}
+    return {name: math.fsum(found) / len(found) for name, found in values.items()}

@@ -14,7 +14,7 @@ from curriculum_verl.errors import ConfigError, CurriculumError
 from curriculum_verl.manifest import Manifest, read_manifest
 from curriculum_verl.verl_plugin.data_check import data_problems, paths
 from curriculum_verl.verl_plugin.entry import PLATFORM_VARIABLE, cpu_requested
-from curriculum_verl.verl_plugin.settings import PREFIX, PluginSettings, split_block
+from curriculum_verl.verl_plugin.settings import PREFIX, PluginSettings, engine_block, plugin_settings
 from curriculum_verl.verl_plugin.stage_checkpoints import STATE
 
 MANAGER = "CurriculumRewardManager"
@@ -30,10 +30,10 @@ def prepare(config: Any) -> None:
         expected = f"expected '{PREFIX}{mode}', or no curriculum block"
         raise ConfigError([f"trainer.v1.trainer_mode: got {mode!r} beside a curriculum block; {expected}"], "run")
     problems: list[str] = []
-    nothing: dict[str, Any] = {}
-    block, settings = _read(problems, lambda: split_block(config)) or (nothing, PluginSettings())
+    block = _read(problems, lambda: engine_block(config)) or {}
+    settings = _read(problems, lambda: plugin_settings(config)) or PluginSettings()
     manifest = _read(problems, lambda: read_manifest(block["data"])) if block.get("data") else None
-    if manifest is None and not problems:
+    if not block.get("data"):
         problems.append("curriculum.data: is missing; expected the path of a manifest that preprocessing wrote")
     buckets = manifest.names if manifest is not None else None
     curriculum = _read(problems, lambda: load_config({"curriculum": block}, buckets))

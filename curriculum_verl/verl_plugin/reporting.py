@@ -23,6 +23,7 @@ class Reporter:
     def __init__(self, path: Path, curriculum: Curriculum):
         self._file = MetricsFile(path)
         self._curriculum = curriculum
+        self._stop_told = False  # every decision after it says so too
 
     def begin(self, step: int) -> None:
         """A process begins, after this step."""
@@ -46,7 +47,8 @@ class Reporter:
             self._say(f"bucket {bucket} is being forgotten", decision.step, tracking)
         for warning in decision.warnings:  # the engine has logged it
             self._file.write("warning", decision.step, message=warning)
-        if decision.stop is not None:
+        if decision.stop is not None and not self._stop_told:
+            self._stop_told = True
             self._file.write("stop", decision.step, reason=decision.stop)
             self._say(f"the run ends: {decision.stop}", decision.step, tracking)
         return events

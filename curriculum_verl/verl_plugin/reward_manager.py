@@ -9,7 +9,7 @@ from verl import DataProto
 from verl.experimental.reward_loop.reward_manager.naive import NaiveRewardManager
 
 from curriculum_verl.verl_plugin.feedback import COMPONENT, FAILURE, SUCCESS
-from curriculum_verl.verl_plugin.settings import split_block
+from curriculum_verl.verl_plugin.settings import engine_block, plugin_settings
 from curriculum_verl.verl_plugin.tickets import FIELD
 from curriculum_verl.verl_plugin.time_limit import TimeLimit
 from curriculum_verl.verl_plugin.validation import BUCKET
@@ -29,9 +29,8 @@ class CurriculumRewardManager(NaiveRewardManager):
 
     def __init__(self, config: Any, tokenizer: Any, compute_score: Any, *args: Any, **kwargs: Any):
         super().__init__(config, tokenizer, compute_score, *args, **kwargs)
-        block, settings = split_block(config)
-        self._pass_threshold = float(block.get("pass_threshold", 0.5))
-        self._limit = TimeLimit(self.loop, settings.reward_timeout)
+        self._pass_threshold = float(engine_block(config).get("pass_threshold", 0.5))
+        self._limit = TimeLimit(self.loop, plugin_settings(config).reward_timeout)
 
     async def run_single(self, data: DataProto) -> dict[str, Any]:
         """The weighted reward of one response, with every raw component, success and bucket as extra values."""

@@ -30,14 +30,26 @@ class PluginSettings:
     metrics_file: Name | None = None
 
 
-def split_block(config: Any) -> tuple[dict[str, Any], PluginSettings]:
-    """The engine's part of the curriculum block of a run's config, and the plug-in's."""
+OWN = {field.name for field in fields(PluginSettings)}
+
+
+def engine_block(config: Any) -> dict[str, Any]:
+    """The engine's part of the curriculum block of a run's config."""
+    return {key: value for key, value in _block(config).items() if key not in OWN}
+
+
+def plugin_settings(config: Any) -> PluginSettings:
+    """The plug-in's part."""
+    reader = Reader()
+    own = {key: value for key, value in _block(config).items() if key in OWN}
+    settings: PluginSettings = reader.construct(PluginSettings, own, "curriculum")
+    if reader.problems:
+        raise ConfigError(reader.problems)
+    return settings
+
+
+def _block(config: Any) -> dict[str, Any]:
     block = OmegaConf.to_container(config.curriculum, resolve=True) if config.get("curriculum") else {}
     if not isinstance(block, dict):
         raise ConfigError([f"curriculum: got {block!r}, expected a mapping"])
-    own = {field.name for field in fields(PluginSettings)}
-    reader = Reader()
-    settings = reader.construct(PluginSettings, {key: block[key] for key in own & block.keys()}, "curriculum")
-    if reader.problems:
-        raise ConfigError(reader.problems)
-    return {str(key): value for key, value in block.items() if key not in own}, settings
+    return {str(key): value for key, value in block.items()}

@@ -24,7 +24,7 @@ from curriculum_verl.verl_plugin.adapter import FOLDER, export_adapter
 from curriculum_verl.verl_plugin.feedback import Trajectory, gather, refuse_failures
 from curriculum_verl.verl_plugin.reporting import Reporter
 from curriculum_verl.verl_plugin.rollout_log import RolloutLog
-from curriculum_verl.verl_plugin.settings import PREFIX, split_block
+from curriculum_verl.verl_plugin.settings import PREFIX, engine_block, plugin_settings
 from curriculum_verl.verl_plugin.stage_checkpoints import (
     IN_FLIGHT,
     STATE,
@@ -79,8 +79,8 @@ class CurriculumMixin(PPOTrainer):
 
     def _init_dataloader(self) -> None:
         super()._init_dataloader()
-        block, self.settings = split_block(self.config)
-        self.curriculum = Curriculum.from_config({"curriculum": block})
+        self.settings = plugin_settings(self.config)
+        self.curriculum = Curriculum.from_config({"curriculum": engine_block(self.config)})
         size = self.config.data.get("gen_batch_size", None) or self.config.data.train_batch_size
         self._sampler = CurriculumSampler(self.curriculum, size)
         self.train_dataloader = StatefulDataLoader(

@@ -1,4 +1,4 @@
-"""A real Ray cluster of two workers on this machine, for the tests of this folder."""
+"""What the tests of this folder share: a real Ray cluster of two workers, a tiny model and its data."""
 
 import os
 import shutil
@@ -7,6 +7,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from integration.curriculum_runs import make_data
+from integration.verl_toy import Toy, make_toy
+
+
+@pytest.fixture(scope="session")
+def toy(tmp_path_factory) -> Toy:
+    return make_toy(tmp_path_factory.mktemp("toy"))
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory) -> Path:
+    """The manifest of three buckets of sums."""
+    return make_data(tmp_path_factory.mktemp("data"))
 
 
 @pytest.fixture(scope="session")

@@ -1,79 +1,31 @@
-"""A curriculum inside verl's own GRPO trainer on a CPU: real verl, real Ray, a tiny model, data of our own pipeline."""
+"""A curriculum inside verl's own GRPO trainer: stages switch, and a killed run goes on as if it had not been."""
 
+import random
 import runpy
 from collections import Counter
 from pathlib import Path
 
-import pyarrow.parquet as pq
 import pytest
-from integration.verl_runs import Run, launch, toy_recipe, train
-from integration.verl_toy import Toy, make_toy, sum_row
-from made_up_rollouts import rollout, write
+from integration.curriculum_runs import (
+    BLOCK,
+    BUCKETS,
+    buckets_by_question,
+    curriculum_recipe,
+    ends_well,
+    events,
+    question,
+)
+from integration.verl_runs import Run, launch, train
+from integration.verl_toy import Toy
 
-from curriculum_verl.bucketing.run import bucket_rollouts
-from curriculum_verl.bucketing.settings import Settings
-from curriculum_verl.manifest import read_manifest
-from curriculum_verl.parallel import InProcess
-from curriculum_verl.preprocessing.run import preprocess
-from curriculum_verl.preprocessing.settings import Settings as DataSettings
-
-BUCKETS = ("easy", "medium", "hard")
-BLOCK = {
-    "policy": {"name": "mixture"},
-    "stages": [
-        {"name": "first", "mix": {"easy": 1.0}, "exit": {"metric": "stage/steps", "at_least": 2}},
-        {
-            "name": "second",
-            "mix": {"easy": 0.5, "medium": 0.5},
-            "rewards": {"final": 2.0},
-            "exit": {"metric": "stage/steps", "at_least": 2},
-        },
-        {"name": "third", "mix": {"easy": 0.25, "medium": 0.25, "hard": 0.5}, "rewards": {"final": 0.5}},
-    ],
-}
+DRAWN_IN = [0, 0, 1, 1, 2, 2]
+EXACT = ["curriculum/stage", "actor/pg_loss", "actor/grad_norm", "reward/final", *(f"val/{name}" for name in BUCKETS)]
 
 
-@pytest.fixture(scope="session")
-def toy(tmp_path_factory) -> Toy:
-    return make_toy(tmp_path_factory.mktemp("toy"))
-
-
-@pytest.fixture(scope="session")
-def data(tmp_path_factory) -> Path:
-    """Three buckets of sums, made by the pipeline itself; returns the manifest."""
-    folder = tmp_path_factory.mktemp("data")
-    lines = []
-    for number in range(90):
-        row = sum_row(number, number % 10, number // 10)
-        passing = 4 - number // 30 * 2
-        more = {"prompt": row["prompt"], "ground_truth": row["reward_model"]["ground_truth"], "data_source": "toy_add"}
-        lines.append(rollout(number, [1.0] * passing + [0.0] * (4 - passing), **more))
-    write(folder / "rollouts.jsonl", lines)
-    bucket_rollouts([folder / "rollouts.jsonl"], folder / "bucketed", Settings(), InProcess(), report=False)
-    preprocess(folder / "bucketed", folder / "data", DataSettings(train_val_split=0.8), InProcess())
-    return folder / "data" / "manifest.json"
-
-
-def recipe(toy: Toy, data: Path) -> dict:
-    made = toy_recipe(toy)
-    made["curriculum"] = BLOCK | {"data": str(data)}
-    del made["data"]["train_files"], made["data"]["val_files"]
-    made["trainer"] |= {"v1": {"trainer_mode": "curriculum_sync"}, "total_training_steps": 6, "test_freq": 2}
-    return made
-
-
-def ends_well(run: Run) -> None:
-    assert run.code == 0, run.explain()
-    assert not run.errors, run.explain()
-
-
-def buckets_by_question(data: Path) -> dict[str, str]:
-    rows = [row for name in read_manifest(data).train_files for row in pq.read_table(data.parent / name).to_pylist()]
-    return {row["prompt"][0]["content"]: row["extra_info"]["curriculum_stage"] for row in rows}
-
-
-def question(prompt: str) -> str:
-    return prompt.split("\n")[1]
+@pytest.fixture(scope="module")
+def whole(toy, data, tmp_path_factory) -> Run:
+    """Six steps without a pause."""
+    return train(tmp_path_factory.mktemp("whole"), curriculum_recipe(toy, data))
 
 
 def raw_score(toy: Toy, prompt: str, response: str) -> float:
@@ -82,44 +34,73 @@ def raw_score(toy: Toy, prompt: str, response: str) -> float:
     return float(reward("", response, truth)["score"])
 
 
-def test_stages_switch_and_the_batch_and_the_weights_follow_at_once(tmp_path, toy, data):
-    run = train(tmp_path, recipe(toy, data))
-    ends_well(run)
-    assert list(run.series("curriculum/stage").values()) == [0, 1, 1, 2, 2, 2]
-    drawn_in = [0, 0, 1, 1, 2, 2]
-    by_question = buckets_by_question(data)
-    for step, stage in enumerate(drawn_in, 1):
-        mix = BLOCK["stages"][stage]["mix"]
-        responses = run.responses(step)
-        drawn = Counter(by_question[question(prompt)] for prompt, _, _ in responses)
-        for bucket in BUCKETS:
-            assert drawn[bucket] / len(responses) == mix.get(bucket, 0.0)
-            assert run.metrics[step][f"curriculum/share/{bucket}"] == mix.get(bucket, 0.0)
-        weight = BLOCK["stages"][stage].get("rewards", {"final": 1.0})["final"]
-        for prompt, response, score in responses:
-            assert score == pytest.approx(weight * raw_score(toy, prompt, response), abs=1e-6)
-        assert run.metrics[step]["reward/final"] == pytest.approx(
-            sum(raw_score(toy, prompt, response) for prompt, response, _ in responses) / len(responses)
-        )
-        assert run.metrics[step]["curriculum/overhead_s"] < 1
-    for bucket in BUCKETS:
-        assert set(run.series(f"val-core/toy_add/{bucket}/reward/mean@1")) == {2, 4, 6}
-        assert set(run.series(f"val/{bucket}")) == {2, 4, 6}
-
-
-def test_a_killed_run_goes_on_with_the_prompts_responses_and_rewards_of_one_that_was_not(tmp_path, toy, data):
-    saving = {"trainer.save_freq": 1}
-    whole = train(tmp_path / "whole", recipe(toy, data))
+def test_stages_switch_and_the_very_next_batch_has_the_new_mix(whole, data):
     ends_well(whole)
-    with launch(tmp_path / "killed", recipe(toy, data), saving) as running:
-        running.wait_for_step(3)
-        killed = running.kill()
-    resumed = train(tmp_path / "killed", recipe(toy, data), saving)
-    ends_well(resumed)
-    assert 6 in resumed.metrics
-    first = min(resumed.metrics)
-    assert first <= max(killed.metrics) + 2
+    assert list(whole.series("curriculum/stage").values()) == [0, 1, 1, 2, 2, 2]
+    assert list(whole.series("curriculum/stage/second").values()) == [0, 1, 1, 0, 0, 0]
+    by_question = buckets_by_question(data)
+    for step, stage in enumerate(DRAWN_IN, 1):
+        drawn = Counter(by_question[question(prompt)] for prompt, _, _ in whole.responses(step))
+        for bucket in BUCKETS:
+            share = BLOCK["stages"][stage]["mix"].get(bucket, 0.0)
+            assert drawn[bucket] == share * 8 * 4
+            assert whole.metrics[step][f"curriculum/share/{bucket}"] == share
+
+
+def test_a_response_is_weighed_by_the_stage_its_prompt_was_drawn_in(whole, toy):
+    for step, stage in enumerate(DRAWN_IN, 1):
+        weight = BLOCK["stages"][stage].get("rewards", {"final": 1.0})["final"]
+        raw = [(raw_score(toy, prompt, response), score) for prompt, response, score in whole.responses(step)]
+        assert all(score == pytest.approx(weight * found, abs=1e-6) for found, score in raw)
+        assert whole.metrics[step]["reward/final"] == pytest.approx(sum(found for found, _ in raw) / len(raw))
+
+
+def test_validation_is_told_by_bucket_and_what_happened_is_in_the_metrics_file(whole):
+    for bucket in BUCKETS:
+        assert set(whole.series(f"val-core/toy_add/{bucket}/reward/mean@1")) == {2, 4, 6}
+        assert set(whole.series(f"val/{bucket}")) == {2, 4, 6}
+    assert [(line["step"], line["source"], line["target"]) for line in events(whole, "advance")] == [
+        (2, "first", "second"),
+        (4, "second", "third"),
+    ]
+    steps = events(whole, "step")
+    assert [(line["step"], line["stage"]) for line in steps[1:5]] == [
+        (2, "second"),
+        (3, "second"),
+        (4, "third"),
+        (5, "third"),
+    ]
+    assert steps[2]["metrics"]["actor/grad_norm"] == pytest.approx(whole.metrics[3]["actor/grad_norm"])
+    assert whole.metrics[2]["curriculum/event/advance"] == 1.0
     for step in range(1, 7):
-        run = killed if step < first else resumed
-        assert run.responses(step) == whole.responses(step), step
-        assert run.metrics[step]["curriculum/stage"] == whole.metrics[step]["curriculum/stage"]
+        assert whole.metrics[step]["curriculum/overhead_s"] < 1
+        assert 0 <= whole.metrics[step]["curriculum/train/informative"] <= 1
+
+
+def test_every_stage_has_a_checkpoint_by_its_name(whole):
+    kept = sorted(
+        path.relative_to(whole.folder / "checkpoints") for path in whole.folder.glob("checkpoints/stages/*/*")
+    )
+    assert kept == [Path("stages/01_second/global_step_2"), Path("stages/02_third/global_step_4")]
+    for folder in kept:
+        assert (whole.folder / "checkpoints" / folder / "curriculum.json").is_file()
+        assert list((whole.folder / "checkpoints" / folder / "actor").glob("model_*.pt"))
+
+
+def test_a_run_killed_at_random_steps_goes_on_as_one_that_was_not(tmp_path, toy, data, whole):
+    kills = sorted(random.SystemRandom().choices(range(1, 6), k=3))
+    saving = {"trainer.save_freq": 1}
+    runs: list[Run] = []
+    for step in kills:
+        with launch(tmp_path, curriculum_recipe(toy, data), saving) as running:
+            running.wait_until(lambda step=step, running=running: max(running.metrics(), default=0) >= step)
+            runs.append(running.kill())
+    runs.append(train(tmp_path, curriculum_recipe(toy, data), saving))
+    ends_well(runs[-1])
+    for step in range(1, 7):
+        run = next(run for run in reversed(runs) if step in run.metrics)  # the last word on this step
+        assert run.responses(step) == whole.responses(step), (kills, step)
+        for name in EXACT:
+            assert run.metrics[step].get(name) == whole.metrics[step].get(name), (kills, step, name)
+    told = [(line["step"], line["target"]) for line in events(runs[-1], "advance")]
+    assert set(told) == {(2, "second"), (4, "third")}, kills

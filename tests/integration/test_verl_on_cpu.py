@@ -6,7 +6,7 @@ from pathlib import Path
 import psutil
 import pytest
 from integration.verl_runs import Run, launch, toy_recipe, train
-from integration.verl_toy import Toy, make_toy
+from integration.verl_toy import Toy
 
 pytest.importorskip("verl")
 
@@ -35,11 +35,6 @@ def receive_once(self, named):
 
 Weights.receive, Weights.finish = receive_once, lambda self, peft_config=None: None
 """
-
-
-@pytest.fixture(scope="module")
-def toy(tmp_path_factory: pytest.TempPathFactory) -> Toy:
-    return make_toy(tmp_path_factory.mktemp("toy"))
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,9 @@
 import math
 
-from curriculum_verl.verl_plugin.feedback import Trajectory, gather, last_outputs
+import pytest
+
+from curriculum_verl.errors import CurriculumError
+from curriculum_verl.verl_plugin.feedback import FAILURE, Trajectory, gather, last_outputs, refuse_failures, usage
 
 
 def trajectory(key, row=0, reward=0.0, stage=0, bucket="easy", **extra):
@@ -47,3 +50,36 @@ def test_components_are_means_over_the_responses_that_have_one():
 def test_a_step_without_trajectories_is_empty():
     assert gather([]).rows == []
     assert gather([]).passed is None
+
+
+def test_what_could_not_be_judged_is_invalid_and_neither_passed_nor_failed():
+    broken = {"reward/final": None, "success": None, FAILURE: "final of prompt p: broke"}
+    feedback = gather([trajectory("u_0_0", reward=0.1, **broken), trajectory("u_1_0", reward=1.0, success=1.0)])
+    assert math.isnan(feedback.rewards[0][0])
+    assert feedback.rewards[0][1] == 1.0
+    assert feedback.failures == ["final of prompt p: broke"]
+
+
+def test_too_many_failures_end_the_run_and_few_do_not():
+    broken = [trajectory("u_0_0", **{FAILURE: "final of prompt p: broke"})]
+    feedback = gather([*broken, *(trajectory(f"u_{n}_0") for n in range(1, 10))])
+    refuse_failures(feedback, 0.1)
+    with pytest.raises(CurriculumError, match=r"failed for 1 of 10 responses of a step, expected at most 5%; .* broke"):
+        refuse_failures(feedback, 0.05)
+
+
+def test_tokens_and_tools_are_counted_by_bucket():
+    def response(bucket, tokens, turns):
+        return Trajectory("u_0_0", {"row": 0, "stage": 0, "bucket": bucket}, 0.0, {}, tokens, turns)
+
+    found = usage([response("easy", 10, 2), response("easy", 30, 4), response("hard", 5, 2)])
+    assert found["tokens/easy"] == 40
+    assert found["response_length/easy"] == 20
+    assert found["tokens/hard"] == 5
+    assert found["tool_use_rate"] == pytest.approx(1 / 3)
+
+
+def test_the_filtering_rate_is_the_share_of_groups_with_a_signal():
+    groups = [trajectory("a_0_0", reward=0.1 + 0.2), trajectory("a_1_0", reward=0.3), trajectory("b_0_0")]
+    groups += [trajectory("c_0_0", reward=1.0), trajectory("c_1_0")]
+    assert gather(groups).usage["filtering_rate"] == 0.5, "a group of one has none to differ from"

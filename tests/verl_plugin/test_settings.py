@@ -4,7 +4,7 @@ from curriculum_verl.errors import ConfigError
 
 omegaconf = pytest.importorskip("omegaconf")
 
-from curriculum_verl.verl_plugin.settings import PluginSettings, split_block  # noqa: E402
+from curriculum_verl.verl_plugin.settings import PluginSettings, engine_block, plugin_settings  # noqa: E402
 
 STAGES = [{"name": "a", "mix": {"easy": 1.0}}]
 
@@ -14,13 +14,14 @@ def run_config(**block):
 
 
 def test_the_block_is_parted_between_engine_and_plug_in():
-    block, settings = split_block(run_config(resume="force", cpu=True, most_reward_failures=0.5, seed=3))
-    assert block == {"stages": STAGES, "seed": 3}
-    assert settings == PluginSettings(cpu=True, resume="force", most_reward_failures=0.5)
-    assert split_block(omegaconf.OmegaConf.create({})) == ({}, PluginSettings())
+    config = run_config(resume="force", cpu=True, most_reward_failures=0.5, seed=3)
+    assert engine_block(config) == {"stages": STAGES, "seed": 3}
+    assert plugin_settings(config) == PluginSettings(cpu=True, resume="force", most_reward_failures=0.5)
+    nothing = omegaconf.OmegaConf.create({})
+    assert (engine_block(nothing), plugin_settings(nothing)) == ({}, PluginSettings())
 
 
 def test_every_mistake_of_the_plug_ins_part_is_told_at_once():
     with pytest.raises(ConfigError, match="2 problems") as caught:
-        split_block(run_config(resume="maybe", most_reward_failures=2))
+        plugin_settings(run_config(resume="maybe", most_reward_failures=2))
     assert "expected one of 'strict', 'force'" in str(caught.value)

@@ -1,0 +1,53 @@
+"""The curriculum in verl's colocated asynchronous mode, where a batch may hold prompts of two stages."""
+
+import json
+
+import pytest
+from integration.curriculum_runs import BLOCK, curriculum_recipe, ends_well, events
+from integration.verl_runs import Run, launch, train
+
+STEPS = 6
+
+
+@pytest.fixture(scope="module")
+def runs(toy, data, tmp_path_factory) -> list[Run]:
+    """Killed after step 3, and resumed."""
+    folder = tmp_path_factory.mktemp("async")
+    recipe = curriculum_recipe(toy, data, rollout_log=str(folder / "rollouts"))
+    overrides = {
+        "trainer.v1.trainer_mode": "curriculum_colocate_async",
+        "trainer.save_freq": 1,
+        "data.max_response_length": 16,
+    }
+    with launch(folder / "run", recipe, overrides) as running:
+        running.wait_for_step(3)
+        killed = running.kill()
+    return [killed, train(folder / "run", recipe, overrides)]
+
+
+def logged(runs: list[Run], step: int) -> list[dict]:
+    path = runs[0].folder.parent / "rollouts" / f"rollout_{step:06d}.jsonl"
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_it_ends_well_and_switches(runs):
+    ends_well(runs[-1])
+    assert max(runs[-1].metrics) == STEPS
+    assert {line["target"] for line in events(runs[-1], "advance")} == {"second", "third"}
+
+
+def test_every_response_is_weighed_by_the_stage_of_its_prompt(runs):
+    seen = set()
+    for step in range(1, STEPS + 1):
+        for line in logged(runs, step):
+            weight = BLOCK["stages"][line["stage"]].get("rewards", {"final": 1.0})["final"]
+            seen.add(line["stage"])
+            assert line["weights"]["final"] == weight
+            assert line["weighted_reward"] == pytest.approx([weight * score for score in line["reward"]], abs=1e-6)
+    assert seen == {0, 1, 2}
+
+
+def test_no_prompt_in_flight_is_lost_by_a_kill(runs):
+    for step in range(1, STEPS + 1):
+        assert len(logged(runs, step)) == 8, step
+        assert all(len(line["response"]) == 4 for line in logged(runs, step)), step

@@ -1,0 +1,119 @@
+"""The reward manager as verl's RewardLoopWorker uses it, on real DataProto batches and a real tokenizer."""
+
+import asyncio
+import threading
+import time
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("verl")
+import torch
+from integration.verl_toy import toy_tokenizer
+from omegaconf import OmegaConf
+from verl import DataProto
+
+from curriculum_verl.verl_plugin.feedback import FAILURE
+from curriculum_verl.verl_plugin.reward_manager import CurriculumRewardManager
+from curriculum_verl.verl_plugin.tickets import FIELD
+
+TOKENIZER = toy_tokenizer()
+WEIGHTS = {"final": 2.0, "coherence": 0.0}
+
+
+def sample(text: str, weights=WEIGHTS, **fields) -> DataProto:
+    ids = torch.tensor([TOKENIZER.encode(text)])
+    row = {
+        "data_source": "toy",
+        "reward_model": {"ground_truth": "7"},
+        "extra_info": {"id": "p1", "curriculum_stage": "hard"},
+        **({FIELD: {"row": 0, "bucket": "easy", "stage": 0, "weights": weights}} if weights else {}),
+        **fields,
+    }
+    arrays = {name: np.array([value], dtype=object) for name, value in row.items()}
+    return DataProto.from_dict({"responses": ids, "attention_mask": torch.ones_like(ids)}, arrays)
+
+
+def score(compute_score, data: DataProto, **block) -> dict:
+    async def run() -> dict:
+        config = OmegaConf.create({"curriculum": {"stages": []} | block})
+        return await CurriculumRewardManager(config, TOKENIZER, compute_score).run_single(data)
+
+    return asyncio.run(run())
+
+
+def equals(solution_str, ground_truth, **_):
+    return {"score": 0.75 if solution_str == ground_truth else 0.0, "more": 1}
+
+
+def test_a_response_is_weighed_by_what_came_with_its_prompt_and_its_raw_score_is_told():
+    result = score(equals, sample("7"))
+    assert result["reward_score"] == 1.5
+    extra = result["reward_extra_info"]
+    assert (extra["reward/final"], extra["success"], extra["bucket"], extra["more"]) == (0.75, 1.0, "easy", 1)
+    assert extra[FAILURE] == ""
+    assert score(equals, sample("8"))["reward_extra_info"]["success"] == 0.0
+
+
+def test_in_validation_the_raw_score_counts_and_the_bucket_is_the_rows():
+    result = score(equals, sample("7", weights=None), pass_threshold=0.8)
+    assert result["reward_score"] == 0.75
+    assert (result["reward_extra_info"]["bucket"], result["reward_extra_info"]["success"]) == ("hard", 0.0)
+
+
+async def asynchronous(solution_str, ground_truth, **_):
+    await asyncio.sleep(0)
+    return float(solution_str == ground_truth)
+
+
+def test_an_asynchronous_function_is_awaited():
+    assert score(asynchronous, sample("7"))["reward_score"] == 2.0
+
+
+def nan(**_):
+    return float("nan")
+
+
+def fails(**_):
+    raise KeyError("verifier broke")
+
+
+def text(**_):
+    return "good"
+
+
+@pytest.mark.parametrize(
+    ("function", "reason"),
+    [
+        (nan, "gave nan, expected a finite number"),
+        (fails, "KeyError: 'verifier broke'"),
+        (text, "ValueError: could not"),
+    ],
+)
+def test_what_cannot_be_scored_is_neither_passed_nor_failed_and_says_of_which_prompt(function, reason, caplog):
+    result = score(function, sample("7"))
+    extra = result["reward_extra_info"]
+    assert (result["reward_score"], extra["reward/final"], extra["success"]) == (0.0, None, None)
+    assert extra[FAILURE].startswith("final of prompt p1: ")
+    assert reason in extra[FAILURE]
+    assert "prompt p1" in caplog.text
+
+
+def test_a_function_that_hangs_costs_the_response_its_score_after_the_timeout():
+    released = threading.Event()
+
+    def hangs(**_):
+        released.wait(30)
+
+    began = time.monotonic()
+
+    async def run() -> dict:
+        config = OmegaConf.create({"curriculum": {"stages": [], "reward_timeout": 0.2}})
+        result = await CurriculumRewardManager(config, TOKENIZER, hangs).run_single(sample("7"))
+        released.set()
+        return result
+
+    result = asyncio.run(run())
+    assert time.monotonic() - began < 10
+    assert "took longer than 0.2 s" in result["reward_extra_info"][FAILURE]
