@@ -7,7 +7,7 @@ import types
 from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from curriculum_verl.errors import unknown_name
+from curriculum_verl.errors import ConfigError, unknown_name
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -101,7 +101,13 @@ class Reader:
         """A dataclass from a mapping of its fields, or INVALID."""
         before = len(self.problems)
         arguments = self.arguments(cls, raw, path)
-        return cls(**arguments) if len(self.problems) == before else INVALID
+        if len(self.problems) > before:
+            return INVALID
+        try:
+            return cls(**arguments)
+        except ConfigError as error:  # what no single field can know
+            self.problems += [f"{path}.{problem}" for problem in error.problems]
+            return INVALID
 
     def arguments(self, target: Callable[..., Any], raw: Any, path: str, skip: Iterable[str] = ()) -> dict[str, Any]:
         """The arguments that a mapping gives to a class, by the names, types and defaults of its constructor."""

@@ -23,7 +23,7 @@ sys.meta_path.insert(0, Watch())
 import curriculum_verl.curriculum
 for name in ("difficulty", "buckets", "manifest"):
     importlib.import_module("curriculum_verl." + name)
-for package in ("curriculum", "curriculum.policies"):
+for package in ("curriculum", "curriculum.policies", "rewards", "rewards.sandbox", "rewards.verifiers"):
     module = importlib.import_module("curriculum_verl." + package)
     for info in pkgutil.iter_modules(module.__path__, module.__name__ + "."):
         importlib.import_module(info.name)
@@ -36,7 +36,8 @@ print("tried", Watch.tried, "loaded", loaded, "modules", modules)
 def test_importing_the_engine_loads_no_heavy_module() -> None:
     run = subprocess.run([sys.executable, "-c", PROBE], capture_output=True, text=True, check=True)
     assert run.stdout.startswith("tried [] loaded [] modules ")
-    engine = list((Path(curriculum_verl.__file__).parent / "curriculum").rglob("*.py"))
+    folder = Path(curriculum_verl.__file__).parent
+    engine = [path for package in ("curriculum", "rewards") for path in (folder / package).rglob("*.py")]
     assert int(run.stdout.split()[-1]) > len(engine), "every module of the engine was imported"
 
 

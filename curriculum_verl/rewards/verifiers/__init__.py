@@ -1,0 +1,1 @@
+"""R_final: verifiers that compare a response with the task's ground truth."""

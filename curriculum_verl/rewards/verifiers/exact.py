@@ -1,0 +1,26 @@
+"""Exact match: the marked answer, or the whole response, is one of the accepted answers."""
+
+import unicodedata
+from dataclasses import dataclass
+
+from curriculum_verl.rewards.scoring import Response, Score
+from curriculum_verl.rewards.verifiers.answers import accepted_answers, after_thinking, as_text, marked_answer
+
+
+@dataclass(frozen=True, slots=True)
+class ExactVerifier:
+    """White space, quotes around the answer and a full stop after it do not count."""
+
+    ignore_case: bool = True
+
+    def score(self, response: Response) -> Score:
+        """1 for an accepted answer, else 0."""
+        accepted = {self._normal(as_text(answer)) for answer in accepted_answers(response.ground_truth)}
+        text = after_thinking(response.text)
+        marked = marked_answer(text)
+        answer = self._normal(text if marked is None else marked)
+        return Score(float(answer in accepted), {"marked": float(marked is not None)})
+
+    def _normal(self, text: str) -> str:
+        text = " ".join(unicodedata.normalize("NFKC", text).split()).strip("\"'`").removesuffix(".")
+        return text.casefold() if self.ignore_case else text
