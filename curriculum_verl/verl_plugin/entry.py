@@ -33,7 +33,7 @@ def _register_trainers(_: ModuleType) -> None:
 
 
 def _import_trainers() -> None:
-    import curriculum_verl.verl_plugin.trainer  # noqa: F401  # registers itself
+    import curriculum_verl.verl_plugin.modes  # noqa: F401  # registers itself
 
 
 def _check_first(module: Any) -> None:

@@ -12,6 +12,7 @@ COMPONENT = "reward/"  # before the name of a raw component among a trajectory's
 SUCCESS = "success"
 FAILURE = "reward_failure"  # why components of this response could not be scored; empty if all were
 FINAL = f"{COMPONENT}final"
+TRACE = "trace"  # how a response uses its tools, for what judges responses in groups
 SAME = 1e-9  # rewards that are no further apart are equal but for rounding
 
 
@@ -113,10 +114,15 @@ def usage(trajectories: Sequence[Trajectory]) -> dict[str, float]:
 
 
 def mean_components(extras: Iterable[Mapping[str, Any]]) -> dict[str, float]:
-    """The mean of every raw reward component, over the responses that have one."""
+    """The mean of every raw reward component and its parts, over the responses that have one."""
+    return {COMPONENT + name: math.fsum(found) / len(found) for name, found in raw_values(extras).items()}
+
+
+def raw_values(extras: Iterable[Mapping[str, Any]]) -> dict[str, list[float]]:
+    """The raw values of every component, and of its parts, as far as responses have one."""
     values: dict[str, list[float]] = defaultdict(list)
     for extra in extras:
         for name, value in extra.items():
             if name.startswith(COMPONENT) and value is not None and math.isfinite(value):
-                values[name].append(float(value))
-    return {name: math.fsum(found) / len(found) for name, found in values.items()}
+                values[name.removeprefix(COMPONENT)].append(float(value))
+    return values

@@ -10,16 +10,18 @@ from omegaconf import OmegaConf, open_dict
 from curriculum_verl.curriculum import Curriculum
 from curriculum_verl.curriculum.config import CurriculumConfig, metric_conditions
 from curriculum_verl.curriculum.loading import load_config
-from curriculum_verl.errors import ConfigError, CurriculumError
+from curriculum_verl.errors import ConfigError, CurriculumError, unknown_name
 from curriculum_verl.manifest import Manifest, read_manifest
+from curriculum_verl.rewards.scorer import Scorer
 from curriculum_verl.verl_plugin.data_check import data_problems, paths
 from curriculum_verl.verl_plugin.entry import PLATFORM_VARIABLE, cpu_requested
-from curriculum_verl.verl_plugin.settings import PREFIX, PluginSettings, engine_block, plugin_settings
-from curriculum_verl.verl_plugin.stage_checkpoints import STATE
+from curriculum_verl.verl_plugin.settings import PREFIX, PluginSettings, engine_block, plugin_settings, weighed
+from curriculum_verl.verl_plugin.stage_checkpoints import STATE, resumes_from
 
 MANAGER = "CurriculumRewardManager"
 MODULE = "pkg://curriculum_verl.verl_plugin.reward_manager"
 EXACT_POLICIES = ("uniform", "mixture")  # the others may give any bucket more than its share
+PLACES = ("data", "rollout_log", "metrics_file")
 WHOLE = ("model", "optimizer", "extra")
 
 
@@ -37,7 +39,7 @@ def prepare(config: Any) -> None:
         problems.append("curriculum.data: is missing; expected the path of a manifest that preprocessing wrote")
     buckets = manifest.names if manifest is not None else None
     curriculum = _read(problems, lambda: load_config({"curriculum": block}, buckets))
-    _fill_in(config, block, manifest)
+    _fill_in(config, manifest)
     problems += _trainer_problems(config, settings)
     if manifest is not None:
         folder = Path(block["data"]).parent
@@ -46,6 +48,7 @@ def prepare(config: Any) -> None:
         if curriculum is not None:
             problems += _stage_problems(curriculum, manifest, config)
             problems += _checkpoint_problems(curriculum, config)
+            problems += _scoring_problems(curriculum, settings, config)
     if not problems:
         _read(problems, lambda: _check_resume(config, block, settings))
     if problems:
@@ -63,14 +66,21 @@ def _read(problems: list[str], read: Any) -> Any:
     return None
 
 
-def _fill_in(config: Any, block: dict[str, Any], manifest: Manifest | None) -> None:
-    """What a user need not write: the reward manager, and the files that the manifest names."""
+def _fill_in(config: Any, manifest: Manifest | None) -> None:
+    """What a user need not write: the reward manager, the files that the manifest names, and whole paths.
+
+    Ray's processes may have another working folder.
+    """
     manager = config.reward.reward_manager
     with open_dict(config):
+        for key in PLACES:
+            place = (config.get("curriculum") or {}).get(key)
+            if isinstance(place, str):
+                config.curriculum[key] = str(Path(place).absolute())
         if manager.source == "register" and manager.name == "naive":  # verl's default
             manager.source, manager.name, manager.module.path = "importlib", MANAGER, MODULE
         if manifest is not None:
-            folder = Path(block["data"]).parent
+            folder = Path(config.curriculum.data).parent
             for key, files in (("train_files", manifest.train_files), ("val_files", manifest.validation_files)):
                 if config.data.get(key) is None or "rlhf/gsm8k" in str(config.data[key]):  # verl's default
                     config.data[key] = [str(folder / name) for name in files]
@@ -157,18 +167,22 @@ def _checkpoint_problems(curriculum: CurriculumConfig, config: Any) -> Iterator[
                 )
 
 
+def _scoring_problems(curriculum: CurriculumConfig, settings: PluginSettings, config: Any) -> Iterator[str]:
+    scoring = settings.scoring
+    function = config.reward.custom_reward_function.get("path")
+    if scoring.final is not None and function:
+        yield f"curriculum.scoring.final: stands beside reward.custom_reward_function {function}; expected one of them"
+    for name in (*scoring.normalise, *scoring.parameters):
+        if name not in curriculum.component_names:
+            yield f"curriculum.scoring: {unknown_name('reward component', name, curriculum.component_names)}"
+    try:
+        Scorer(scoring, weighed(curriculum), curriculum.components, curriculum.pass_threshold)
+    except ConfigError as error:
+        yield from (f"curriculum.scoring: {problem}" for problem in error.problems)
+
+
 def _check_resume(config: Any, block: dict[str, Any], settings: PluginSettings) -> None:
     """Load the state that the run will resume from into a curriculum that is then forgotten."""
-    state = _latest_state(config)
-    if state is not None and settings.resume == "strict":
-        Curriculum.from_config({"curriculum": block}).load(state)
-
-
-def _latest_state(config: Any) -> Path | None:
-    trainer = config.trainer
-    if trainer.resume_mode == "resume_path":
-        return Path(trainer.resume_from_path) / STATE
-    tracker = Path(trainer.default_local_dir) / "latest_checkpointed_iteration.txt"
-    if trainer.resume_mode != "auto" or not tracker.is_file():
-        return None
-    return tracker.parent / f"global_step_{tracker.read_text().strip()}" / STATE
+    folder = resumes_from(config.trainer)
+    if folder is not None and settings.resume == "strict":
+        Curriculum.from_config({"curriculum": block}).load(folder / STATE)

@@ -1,5 +1,6 @@
 """The reward manager: components scored one by one, summed with the weights that came with the prompt."""
 
+import asyncio
 import logging
 import math
 from collections.abc import Mapping
@@ -8,19 +9,22 @@ from typing import Any
 from verl import DataProto
 from verl.experimental.reward_loop.reward_manager.naive import NaiveRewardManager
 
-from curriculum_verl.verl_plugin.feedback import COMPONENT, FAILURE, SUCCESS
-from curriculum_verl.verl_plugin.settings import engine_block, plugin_settings
+from curriculum_verl.curriculum.loading import load_config
+from curriculum_verl.rewards.running import normalised
+from curriculum_verl.rewards.scorer import CURIOSITY, FINAL, Scorer
+from curriculum_verl.rewards.scoring import Response, Score
+from curriculum_verl.verl_plugin.feedback import COMPONENT, FAILURE, SUCCESS, TRACE
+from curriculum_verl.verl_plugin.settings import engine_block, plugin_settings, weighed
 from curriculum_verl.verl_plugin.tickets import FIELD
 from curriculum_verl.verl_plugin.time_limit import TimeLimit
 from curriculum_verl.verl_plugin.validation import BUCKET
 
 logger = logging.getLogger(__name__)
 
-FINAL = "final"
-
 
 class CurriculumRewardManager(NaiveRewardManager):
-    """Scores `final` as verl's naive manager does: by the user's custom_reward_function, or by verl's default.
+    """Scores every component that a stage weighs; `final` by curriculum.scoring.final, or else as verl's naive manager
+    does: by the user's custom_reward_function, or by verl's default.
 
     A response is weighed by the stage its prompt was drawn in, whatever the run's stage is by now: the weights travel
     with the prompt, and this process needs no state. A component that raises, hangs, or gives no finite number costs
@@ -29,51 +33,109 @@ class CurriculumRewardManager(NaiveRewardManager):
 
     def __init__(self, config: Any, tokenizer: Any, compute_score: Any, *args: Any, **kwargs: Any):
         super().__init__(config, tokenizer, compute_score, *args, **kwargs)
-        self._pass_threshold = float(engine_block(config).get("pass_threshold", 0.5))
-        self._limit = TimeLimit(self.loop, plugin_settings(config).reward_timeout)
+        curriculum, settings = load_config({"curriculum": engine_block(config)}), plugin_settings(config)
+        self.tokenizer: Any = tokenizer
+        names = weighed(curriculum)
+        self._pass_threshold = curriculum.pass_threshold
+        self._scorer = Scorer(settings.scoring, names, curriculum.components, curriculum.pass_threshold)
+        self._curious = CURIOSITY in names
+        self._limit = TimeLimit(self.loop, settings.reward_timeout)
 
     async def run_single(self, data: DataProto) -> dict[str, Any]:
         """The weighted reward of one response, with every raw component, success and bucket as extra values."""
-        fields = data[-1:][0].non_tensor_batch
-        weights, bucket = origin(fields)
-        failures: list[str] = []
-        raw, extra = await self._final(data, fields, failures)
-        components = {FINAL: raw}
+        item = data[-1:][0]
+        fields = item.non_tensor_batch
+        ticket = ticket_of(fields)
+        response = await self.loop.run_in_executor(None, lambda: self._response(item))
+        extra: dict[str, Any] = {TRACE: self._scorer.trace(response)} if self._curious else {}
+        scores = dict(zip(self._scorer.names, await asyncio.gather(*self._components(response)), strict=True))
+        if FINAL not in scores:
+            scores[FINAL], more = await self._as_verl(data)
+            extra |= more
+        final = scores[FINAL].value
         return {
-            "reward_score": weigh(components, weights),
+            "reward_score": weigh(scores, ticket["weights"], ticket["scales"]),
             "reward_extra_info": {
                 **extra,
-                **{f"{COMPONENT}{name}": value for name, value in components.items()},
-                SUCCESS: None if raw is None else float(raw >= self._pass_threshold),
-                FAILURE: "; ".join(failures),
-                BUCKET: bucket,
+                **told(scores),
+                SUCCESS: None if final is None else float(final >= self._pass_threshold),
+                FAILURE: self._failures(scores, fields),
+                BUCKET: ticket["bucket"],
             },
         }
 
-    async def _final(
-        self, data: DataProto, fields: Mapping[str, Any], failures: list[str]
-    ) -> tuple[float | None, dict[str, Any]]:
+    def _response(self, item: Any) -> Response:
+        fields, ids = item.non_tensor_batch, item.batch["responses"]
+        length = int(item.batch["attention_mask"][-ids.shape[-1] :].sum())
+        model = fields.get("reward_model") or {}
+        return Response(
+            self.tokenizer.decode(ids[:length], skip_special_tokens=True),
+            model.get("ground_truth"),
+            fields.get("data_source", ""),
+            model.get("style", ""),
+            prompt_text(fields.get("raw_prompt", ())),
+            fields.get("extra_info") or {},
+        )
+
+    def _components(self, response: Response) -> list[Any]:
+        """Every component of the scorer, each in a thread and within the limit."""
+        return [self._within_limit(name, response) for name in self._scorer.names]
+
+    async def _within_limit(self, name: str, response: Response) -> Score:
+        try:
+            return await self._limit.run(
+                lambda: self.loop.run_in_executor(None, self._scorer.score_one, name, response)
+            )
+        except TimeoutError as error:
+            return Score(None, failure=str(error))
+
+    async def _as_verl(self, data: DataProto) -> tuple[Score, dict[str, Any]]:
+        """`final` by verl's naive manager, with the extra values of the user's function."""
         try:
             result = await self._limit.run(lambda: NaiveRewardManager.run_single(self, data))
             score = float(result["reward_score"])
             if not math.isfinite(score):
                 raise ValueError(f"gave {score}, expected a finite number")
-            return score, dict(result["reward_extra_info"])
+            return Score(score), dict(result["reward_extra_info"])
         except Exception as error:  # the user's function may fail in any way: it costs one response, not the run
-            prompt = (fields.get("extra_info") or {}).get("id", fields.get("index"))
-            failures.append(f"{FINAL} of prompt {prompt}: {type(error).__name__}: {error}")
-            logger.warning("reward component %s", failures[-1])
-            return None, {}
+            return Score(None, failure=f"{type(error).__name__}: {error}"), {}
+
+    def _failures(self, scores: Mapping[str, Score], fields: Mapping[str, Any]) -> str:
+        """Why components could not be scored, if any; also in the log, with the prompt's id."""
+        prompt = (fields.get("extra_info") or {}).get("id", fields.get("index"))
+        failures = [f"{n} of prompt {prompt}: {s.failure}" for n, s in scores.items() if s.value is None]
+        for failure in failures:
+            logger.warning("reward component %s", failure)
+        return "; ".join(failures)
 
 
-def origin(fields: Mapping[str, Any]) -> tuple[Mapping[str, float], str | None]:
-    """The weights by which a response is scored, and its bucket: its ticket's, or in validation `final` alone."""
-    ticket = fields.get(FIELD)
-    if ticket is not None:
-        return ticket["weights"], ticket["bucket"]
-    return {FINAL: 1.0}, (fields.get("extra_info") or {}).get("curriculum_stage")
+def ticket_of(fields: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What came with the prompt; in validation, where nothing is drawn, `final` alone counts."""
+    drawn: Mapping[str, Any] | None = fields.get(FIELD)
+    if drawn is not None:
+        return drawn
+    bucket = (fields.get("extra_info") or {}).get("curriculum_stage")
+    return {"weights": {FINAL: 1.0}, "scales": {}, "bucket": bucket}
 
 
-def weigh(components: Mapping[str, float | None], weights: Mapping[str, float]) -> float:
+def weigh(scores: Mapping[str, Score], weights: Mapping[str, float], scales: Mapping[str, list[float]]) -> float:
     """The weighted sum of what could be scored."""
-    return math.fsum(weights.get(name, 0.0) * value for name, value in components.items() if value is not None)
+    return math.fsum(
+        weights.get(name, 0.0) * normalised(score.value, scales.get(name))
+        for name, score in scores.items()
+        if score.value is not None
+    )
+
+
+def told(scores: Mapping[str, Score]) -> dict[str, float | None]:
+    """Raw values and their parts, by name."""
+    found: dict[str, float | None] = {f"{COMPONENT}{name}": score.value for name, score in scores.items()}
+    for name, score in scores.items():
+        found |= {f"{COMPONENT}{name}/{part}": value for part, value in score.parts.items()}
+    return found
+
+
+def prompt_text(messages: Any) -> str:
+    """The text of a prompt's messages; verl may hand them over in one more array."""
+    flat = [message for row in messages for message in (row if isinstance(row, list | tuple) else [row])]
+    return "\n".join(str(message.get("content", "")) for message in flat if isinstance(message, Mapping))

@@ -1,7 +1,7 @@
 """Checkpoints of stages: one for each transition, kept beside verl's own under a name that says the stage.
 
 folder = stage_folder(root, 1, "coherence", 120)      # root/stages/01_coherence/global_step_120
-keep_checkpoint(root / "global_step_120", folder, save_state=curriculum.save)
+keep_checkpoint(root / "global_step_120", folder, save_state=lambda into: curriculum.save(into / STATE))
 """
 
 import os
@@ -9,10 +9,11 @@ import re
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from curriculum_verl.errors import StateError
 
-STATE = "curriculum.json"  # in every checkpoint
+STATE, REWARDS = "curriculum.json", "rewards.json"  # in every checkpoint
 STAGES = "stages"
 IN_FLIGHT = "transfer_queue"  # prompts drawn and not yet trained on, of verl's asynchronous modes
 
@@ -37,7 +38,7 @@ def keep_checkpoint(
         place = file.relative_to(checkpoint)
         if not _is_state(file) and place.parts[0] not in without:
             _link(file, aside / place)
-    save_state(aside / STATE)
+    save_state(aside)
     if target.exists():  # of a run that was killed after it, and has come here again
         shutil.rmtree(target)
     aside.rename(target)
@@ -60,13 +61,23 @@ def require_checkpoint(folder: Path) -> Path:
     return folder
 
 
+def resumes_from(trainer: Any) -> Path | None:
+    """The checkpoint that a run with these settings would go on from."""
+    if trainer.resume_mode == "resume_path":
+        return Path(trainer.resume_from_path)
+    tracker = Path(trainer.default_local_dir) / "latest_checkpointed_iteration.txt"
+    if trainer.resume_mode != "auto" or not tracker.is_file():
+        return None
+    return tracker.parent / f"global_step_{tracker.read_text().strip()}"
+
+
 def _files(folder: Path) -> Iterator[Path]:
     return (path for path in sorted(folder.rglob("*")) if path.is_file()) if folder.is_dir() else iter(())
 
 
 def _is_state(file: Path) -> bool:
-    """The curriculum's own: the JSON and its arrays."""
-    return file.name == STATE or file.name.startswith(f"{STATE}.")
+    """The curriculum's own: JSON, and its arrays."""
+    return file.name.startswith((STATE, REWARDS))
 
 
 def _link(source: Path, target: Path) -> None:

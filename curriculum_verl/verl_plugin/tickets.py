@@ -8,6 +8,7 @@ from typing import Any
 from torch.utils.data import Dataset, Sampler
 
 from curriculum_verl.curriculum import Curriculum
+from curriculum_verl.rewards.running import RunningRewards
 
 GROUP_SIZE = "__rollout_n__"  # by this name verl takes a prompt's own number of responses
 FIELD = "curriculum"  # the name under which a ticket travels through verl's batches
@@ -15,16 +16,23 @@ FIELD = "curriculum"  # the name under which a ticket travels through verl's bat
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """One drawn prompt; `stage` counts from 0."""
+    """One drawn prompt; `stage` counts from 0, `scales` normalise components."""
 
     row: int
     bucket: str
     stage: int
     weights: Mapping[str, float]
+    scales: Mapping[str, list[float]]
 
     def as_field(self) -> dict[str, Any]:
         """As plain values, which every transport of verl can carry."""
-        return {"row": self.row, "bucket": self.bucket, "stage": self.stage, "weights": dict(self.weights)}
+        return {
+            "row": self.row,
+            "bucket": self.bucket,
+            "stage": self.stage,
+            "weights": dict(self.weights),
+            "scales": dict(self.scales),
+        }
 
 
 class CurriculumSampler(Sampler[Ticket]):
@@ -34,9 +42,10 @@ class CurriculumSampler(Sampler[Ticket]):
     keeps all state; what the dataloader saves of this sampler is empty on purpose, or it would be wound forward.
     """
 
-    def __init__(self, curriculum: Curriculum, batch_size: int):
+    def __init__(self, curriculum: Curriculum, batch_size: int, rewards: RunningRewards):
         self._curriculum = curriculum
         self._batch_size = batch_size
+        self._rewards = rewards
         self._seconds = 0.0
 
     def __len__(self) -> int:
@@ -47,9 +56,10 @@ class CurriculumSampler(Sampler[Ticket]):
         while True:
             began = time.perf_counter()
             draw = self._curriculum.draw(self._batch_size)
+            scales = self._rewards.scales()
             self._seconds += time.perf_counter() - began
             for row, bucket in zip(draw.prompts.tolist(), draw.buckets.tolist(), strict=True):
-                yield Ticket(row, names[bucket], draw.stage, draw.reward_weights)
+                yield Ticket(row, names[bucket], draw.stage, draw.reward_weights, scales)
 
     def take_seconds(self) -> float:
         """The time that drawing took since this was last asked."""

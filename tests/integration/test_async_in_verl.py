@@ -1,4 +1,4 @@
-"""The curriculum in verl's colocated asynchronous mode, where a batch may hold prompts of two stages."""
+"""The curriculum in verl's colocated asynchronous mode: prompts of two stages in a batch, validation on demand."""
 
 import json
 
@@ -13,10 +13,12 @@ STEPS = 6
 def runs(toy, data, tmp_path_factory) -> list[Run]:
     """Killed after step 3, and resumed."""
     folder = tmp_path_factory.mktemp("async")
-    recipe = curriculum_recipe(toy, data, rollout_log=str(folder / "rollouts"))
+    validated = {"rollout_log": str(folder / "rollouts"), "advance": {"validate_now": True}}
+    recipe = curriculum_recipe(toy, data, **validated)
     overrides = {
         "trainer.v1.trainer_mode": "curriculum_colocate_async",
         "trainer.save_freq": 1,
+        "trainer.test_freq": -1,
         "data.max_response_length": 16,
     }
     with launch(folder / "run", recipe, overrides) as running:
@@ -34,6 +36,12 @@ def test_it_ends_well_and_switches(runs):
     ends_well(runs[-1])
     assert max(runs[-1].metrics) == STEPS
     assert {line["target"] for line in events(runs[-1], "advance")} == {"second", "third"}
+
+
+def test_an_advance_has_the_validation_that_it_asked_for_and_there_is_no_other(runs):
+    advances = {line["step"] for line in events(runs[-1], "advance")}
+    validated = {step for run in runs for step in run.series("val/easy")}
+    assert validated == advances
 
 
 def test_every_response_is_weighed_by_the_stage_of_its_prompt(runs):

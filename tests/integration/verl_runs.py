@@ -118,7 +118,7 @@ def train(
     overrides: Mapping[str, Any] | None = None,
     *,
     env: Mapping[str, str] | None = None,
-    timeout: float = 240,
+    timeout: float = 900,
 ) -> Run:
     """Run to the end."""
     with launch(folder, recipe, overrides, env=env) as running:
@@ -198,11 +198,11 @@ class Running:
                 found.setdefault(row["step"], {}).update(row["data"])
         return found
 
-    def wait_for_step(self, step: int, timeout: float = 180) -> None:
+    def wait_for_step(self, step: int, timeout: float = 900) -> None:
         """Until this step's metrics are logged."""
         self.wait_until(lambda: step in self.metrics(), timeout)
 
-    def wait_until(self, reached: Callable[[], bool], timeout: float = 180) -> None:
+    def wait_until(self, reached: Callable[[], bool], timeout: float = 900) -> None:
         """Until a condition holds; a run that ends or stalls before is an error."""
         end = time.monotonic() + timeout
         while not reached():
@@ -210,7 +210,7 @@ class Running:
                 raise AssertionError(f"the run did not get there: {self._result(self._process.poll()).explain()}")
             time.sleep(0.02)
 
-    def wait(self, timeout: float = 240) -> Run:
+    def wait(self, timeout: float = 900) -> Run:
         """Until it ends by itself."""
         with suppress(subprocess.TimeoutExpired):
             return self._result(self._process.wait(timeout))

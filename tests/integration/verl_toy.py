@@ -107,3 +107,31 @@ def toy_tokenizer() -> Any:
         model_max_length=256,
         chat_template=CHAT,
     )
+
+
+def teach(folder: Path, pairs: list[tuple[str, str]], steps: int = 120) -> None:
+    """Have the model in a folder learn to answer questions, as far as that goes in seconds."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    model = AutoModelForCausalLM.from_pretrained(folder)
+    examples = []
+    for question, answer in pairs:
+        asked = tokenizer.apply_chat_template(
+            [{"role": "user", "content": question}], add_generation_prompt=True, tokenize=False
+        )
+        prompt, whole = (tokenizer.encode(text) for text in (asked, asked + answer + END))
+        examples.append((whole, [-100] * len(prompt) + whole[len(prompt) :]))
+    length = max(len(ids) for ids, _ in examples)
+    ids = torch.tensor([ids + [tokenizer.pad_token_id] * (length - len(ids)) for ids, _ in examples])
+    labels = torch.tensor([labels + [-100] * (length - len(labels)) for _, labels in examples])
+    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(steps):
+        batch = torch.randperm(len(examples), generator=generator)[:32]
+        loss = model(input_ids=ids[batch], labels=labels[batch]).loss
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    model.save_pretrained(folder)

@@ -1,5 +1,6 @@
 """The config group of the CPU, composed with verl's own."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -19,13 +20,13 @@ GROUP = Path("curriculum_verl/verl_plugin/config/platform/cpu.yaml")
 
 @pytest.fixture
 def composed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    def composed(platform: str | None, **settings: object) -> DictConfig:
+    def composed(platform: str | None, overrides: Sequence[str] = (), **settings: object) -> DictConfig:
         monkeypatch.delenv("VERL_PLATFORM", raising=False)
         if platform is not None:
             monkeypatch.setenv("VERL_PLATFORM", platform)
         (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(RECIPE | settings))
         with initialize_config_dir(str(tmp_path), version_base=None):
-            return compose("recipe")
+            return compose("recipe", list(overrides))
 
     return composed
 
@@ -44,6 +45,12 @@ def test_on_a_cpu_it_is_the_group_too(composed) -> None:
     assert config.actor_rollout_ref.rollout.name == "hf_cpu"
     assert config.actor_rollout_ref.rollout.n == 4, "the recipe's own word"
     assert config.actor_rollout_ref.model.override_config.attn_implementation == "sdpa"
+
+
+def test_the_real_vllm_is_a_group_of_its_own_on_top(composed) -> None:
+    config = composed("cpu", ["platform=cpu_vllm"])
+    assert (config.actor_rollout_ref.rollout.name, config.trainer.device) == ("vllm", "cpu")
+    assert config.actor_rollout_ref.rollout.n == 4
 
 
 def test_the_recipe_has_the_last_word(composed) -> None:

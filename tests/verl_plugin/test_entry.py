@@ -51,6 +51,21 @@ print(PlatformRegistry.registered_names(), sorted(RolloutReplicaRegistry._regist
     assert "hf_cpu" not in with_it.stdout
 
 
+def test_a_run_without_a_curriculum_is_validated_as_by_verl_alone() -> None:
+    code = """
+import sys, verl, verl.utils.config as config
+from omegaconf import OmegaConf
+try:
+    config.validate_config(OmegaConf.create({"trainer": {"v1": {"trainer_mode": "sync"}}}), False, False)
+except Exception as error:
+    print(type(error).__name__, error)
+print("curriculum_verl.curriculum" in sys.modules)
+"""
+    with_it, without = python(code), python(code, VERL_USE_EXTERNAL_PLUGINS="none")
+    assert with_it.stdout == without.stdout
+    assert with_it.stdout.splitlines()[-1] == "False"
+
+
 def test_it_registers_the_cpu_where_it_is_wanted_and_loads_engines_only_with_verls() -> None:
     code = """
 import sys, verl

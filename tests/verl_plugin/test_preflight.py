@@ -82,6 +82,15 @@ def test_files_and_reward_manager_follow_from_the_block(config, data):
     prepare(config)  # again, as a second look at the same config
 
 
+def test_places_are_whole_paths_as_rays_processes_may_work_elsewhere(config, data, monkeypatch):
+    monkeypatch.chdir(data.parent)
+    with open_dict(config):
+        config.curriculum.data, config.curriculum.rollout_log = "manifest.json", "log"
+    prepare(config)
+    assert (config.curriculum.data, config.curriculum.rollout_log) == (str(data), str(data.parent / "log"))
+    assert config.data.val_files[0] == str(data.parent / "easy_val.parquet")
+
+
 def test_a_mode_without_curriculum_beside_a_block_is_a_mistake(config):
     config.trainer.v1.trainer_mode = "sync"
     assert "got 'sync' beside a curriculum block; expected 'curriculum_sync'" in problems(config)

@@ -19,6 +19,7 @@ from curriculum_verl.verl_plugin.reward_manager import CurriculumRewardManager
 from curriculum_verl.verl_plugin.tickets import FIELD
 
 TOKENIZER = toy_tokenizer()
+BLOCK = {"stages": [{"name": "only", "mix": {"easy": 1.0}}]}
 WEIGHTS = {"final": 2.0, "coherence": 0.0}
 
 
@@ -28,7 +29,7 @@ def sample(text: str, weights=WEIGHTS, **fields) -> DataProto:
         "data_source": "toy",
         "reward_model": {"ground_truth": "7"},
         "extra_info": {"id": "p1", "curriculum_stage": "hard"},
-        **({FIELD: {"row": 0, "bucket": "easy", "stage": 0, "weights": weights}} if weights else {}),
+        **({FIELD: {"row": 0, "bucket": "easy", "stage": 0, "weights": weights, "scales": {}}} if weights else {}),
         **fields,
     }
     arrays = {name: np.array([value], dtype=object) for name, value in row.items()}
@@ -37,7 +38,7 @@ def sample(text: str, weights=WEIGHTS, **fields) -> DataProto:
 
 def score(compute_score, data: DataProto, **block) -> dict:
     async def run() -> dict:
-        config = OmegaConf.create({"curriculum": {"stages": []} | block})
+        config = OmegaConf.create({"curriculum": BLOCK | block})
         return await CurriculumRewardManager(config, TOKENIZER, compute_score).run_single(data)
 
     return asyncio.run(run())
@@ -109,7 +110,7 @@ def test_a_function_that_hangs_costs_the_response_its_score_after_the_timeout():
     began = time.monotonic()
 
     async def run() -> dict:
-        config = OmegaConf.create({"curriculum": {"stages": [], "reward_timeout": 0.2}})
+        config = OmegaConf.create({"curriculum": BLOCK | {"reward_timeout": 0.2}})
         result = await CurriculumRewardManager(config, TOKENIZER, hangs).run_single(sample("7"))
         released.set()
         return result
@@ -117,3 +118,27 @@ def test_a_function_that_hangs_costs_the_response_its_score_after_the_timeout():
     result = asyncio.run(run())
     assert time.monotonic() - began < 10
     assert "took longer than 0.2 s" in result["reward_extra_info"][FAILURE]
+
+
+REWARDS = [{"name": "only", "mix": {"easy": 1.0}, "rewards": {"final": 1.0, "coherence": 0.1, "curiosity": 0.1}}]
+TOOLS = 'I look closer.\n<tool_call>{"name": "ZOOM_IN", "arguments": {"box": [1, 2]}}</tool_call>\n<answer>7</answer>'
+
+
+def test_components_are_scored_beside_the_users_function_and_told_raw_with_their_parts():
+    weights = {"final": 1.0, "coherence": 0.5, "curiosity": 0.1}
+    result = score(equals, sample(TOOLS, weights=weights), stages=REWARDS)
+    extra = result["reward_extra_info"]
+    assert extra["reward/final"] == 0.0
+    assert -1 <= extra["reward/coherence"] <= 1
+    assert {"reward/coherence/repetition", "reward/coherence/calls"} <= extra.keys()
+    assert result["reward_score"] == pytest.approx(0.5 * extra["reward/coherence"])
+    assert "ZOOM_IN" in extra["trace"]
+
+
+def test_a_verifier_may_stand_for_the_function_and_scales_come_with_the_prompt():
+    data = sample("7.0")
+    data.non_tensor_batch[FIELD][0]["scales"] = {"final": [0.5, 2.0, -5.0, 5.0]}
+    result = score(fails, data, scoring={"final": {"default": "numeric"}})
+    extra = result["reward_extra_info"]
+    assert (extra["reward/final"], extra["success"], extra[FAILURE]) == (1.0, 1.0, "")
+    assert result["reward_score"] == 2.0 * (1.0 - 0.5) * 2.0, "weight times the normalised value; told is the raw one"

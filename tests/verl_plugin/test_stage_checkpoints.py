@@ -22,8 +22,8 @@ def checkpoint(tmp_path) -> Path:
     return folder
 
 
-def save(path: Path) -> None:
-    path.write_text("new")
+def save(folder: Path) -> None:
+    (folder / STATE).write_text("new")
 
 
 def files(folder: Path) -> dict[str, str]:

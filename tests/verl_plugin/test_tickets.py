@@ -7,6 +7,8 @@ from curriculum_verl.curriculum import Curriculum, PromptIndex
 pytest.importorskip("torch")
 from torchdata.stateful_dataloader import StatefulDataLoader
 
+from curriculum_verl.rewards.running import RunningRewards
+from curriculum_verl.rewards.scorer import ScoringSettings
 from curriculum_verl.verl_plugin.tickets import FIELD, GROUP_SIZE, CurriculumSampler, TicketedDataset
 
 BLOCK = {
@@ -16,6 +18,7 @@ BLOCK = {
         {"name": "b", "mix": {"easy": 0.25, "hard": 0.75}, "rewards": {"final": 1.0, "coherence": 0.5}},
     ],
 }
+REWARDS = RunningRewards(ScoringSettings(), ["final"])
 ROWS = [{"prompt": f"p{number}"} for number in range(40)]
 
 
@@ -25,7 +28,7 @@ def made(group_sizes=None):
         TicketedDataset(ROWS, group_sizes or {}, 4),
         batch_size=8,
         num_workers=0,
-        sampler=CurriculumSampler(curriculum, 8),
+        sampler=CurriculumSampler(curriculum, 8, REWARDS),
         collate_fn=list,
     )
     return curriculum, loader
@@ -85,7 +88,7 @@ def test_a_bucket_may_have_a_group_size_of_its_own_and_then_every_row_says_its_s
 
 def test_the_time_of_drawing_is_told_once():
     curriculum = Curriculum.from_config(BLOCK, PromptIndex.build({"easy": 20, "hard": 20}))
-    sampler = CurriculumSampler(curriculum, 8)
+    sampler = CurriculumSampler(curriculum, 8, REWARDS)
     list(islice(iter(sampler), 16))
     assert sampler.take_seconds() > 0
     assert sampler.take_seconds() == 0

@@ -1,0 +1,115 @@
+"""Checkpoints of verl's trainer with a curriculum: its state in each, one kept for every stage, weights taken back."""
+
+import logging
+from abc import abstractmethod
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from verl.trainer.ppo.utils import Role
+from verl.trainer.ppo.v1.trainer_base import PPOTrainer
+
+from curriculum_verl.curriculum import Curriculum
+from curriculum_verl.curriculum.decisions import Decision
+from curriculum_verl.curriculum.state import read_state, write_state
+from curriculum_verl.errors import StateError
+from curriculum_verl.rewards.running import RunningRewards
+from curriculum_verl.verl_plugin.adapter import FOLDER, export_adapter
+from curriculum_verl.verl_plugin.settings import PluginSettings
+from curriculum_verl.verl_plugin.stage_checkpoints import (
+    IN_FLIGHT,
+    REWARDS,
+    STATE,
+    keep_checkpoint,
+    require_checkpoint,
+    resumes_from,
+    stage_folder,
+    unshare,
+)
+
+logger = logging.getLogger(__name__)
+
+
+class CheckpointMixin(PPOTrainer):
+    """What is saved at a step is what a resume needs to draw, weigh and switch as this run would have."""
+
+    curriculum: Curriculum
+    rewards: RunningRewards
+    settings: PluginSettings
+    _resumed = False  # until the first validation or step after a resume
+    _saved_step = 0
+
+    @abstractmethod
+    def _rollout_aside(self) -> AbstractContextManager[None]:
+        """The rollout gives its memory to the trainer; afterwards it has the weights that the trainer has then."""
+
+    @property
+    def _root(self) -> Path:
+        return Path(self.config.trainer.default_local_dir)
+
+    def _load_checkpoint(self) -> None:
+        super()._load_checkpoint()
+        folder = resumes_from(self.config.trainer)
+        if self.global_steps and folder is not None:
+            self._resumed, self._saved_step = True, self.global_steps
+            self._resume(folder)
+
+    def _resume(self, folder: Path) -> None:
+        force = self.settings.resume == "force"
+        if force and not (folder / STATE).exists():
+            logger.warning("%s: holds no curriculum: it begins anew at step %d", folder, self.global_steps)
+            return
+        for difference in self.curriculum.load(folder / STATE, force=force):
+            logger.warning("the resumed curriculum differs: %s", difference)
+        try:
+            self.rewards.load_state_dict(read_state(folder / REWARDS))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            reason = f"{type(error).__name__}: {error}"
+            raise StateError(f"{folder / REWARDS}: is damaged ({reason}); resume from an earlier checkpoint") from error
+        if self.curriculum.stopped:
+            self.total_training_steps = self.global_steps
+
+    def _save_state(self, folder: Path) -> None:
+        write_state(folder / REWARDS, self.rewards.state_dict())
+        self.curriculum.save(folder / STATE)
+
+    def _save_checkpoint(self) -> None:
+        if self._saved_step == self.global_steps:
+            return
+        folder = self._root / f"global_step_{self.global_steps}"
+        unshare(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        self._save_state(folder)  # first: verl marks a checkpoint as the latest when all of it is there
+        super()._save_checkpoint()
+        self._saved_step = self.global_steps
+
+    def _keep_stage(self, restored: Path | None = None) -> None:
+        """Keep a checkpoint of the stage that begins; `restored` is the one whose weights were just loaded."""
+        number, name = self.curriculum.stage_number, self.curriculum.stage.name
+        folder = stage_folder(self._root, number, name, self.global_steps)
+        if restored is None:
+            self._save_checkpoint()
+            keep_checkpoint(self._root / f"global_step_{self.global_steps}", folder, self._save_state)
+        else:
+            keep_checkpoint(restored, folder, self._save_state, without=(IN_FLIGHT, FOLDER))
+        export_adapter(folder / "actor", folder / FOLDER, self.config.actor_rollout_ref.model.path)
+
+    def _restore(self, decision: Decision) -> Path | None:
+        """Load model and optimizer as they were when the stage that was rolled back began."""
+        if decision.restore_step is None:
+            return None
+        abandoned = decision.transitions[-1].source
+        number = [stage.name for stage in self.curriculum.config.stages].index(abandoned)
+        folder = require_checkpoint(stage_folder(self._root, number, abandoned, decision.restore_step))
+        logger.warning("curriculum: model and optimizer are those of %s again", folder)
+        self.actor_rollout_wg.load_checkpoint(local_path=str(folder / "actor"), del_local_after_load=False)
+        if self.use_critic:
+            self.critic_wg.load_checkpoint(local_path=str(folder / str(Role.Critic)), del_local_after_load=False)
+        return folder
+
+
+def begins_stage(decision: Decision) -> bool:
+    """Whether to keep a checkpoint: not if an advance was taken back at once, by the weights that it was made with."""
+    changed = decision.restore_step is not None or (
+        bool(decision.transitions) and decision.transitions[0].source != decision.transitions[-1].target
+    )
+    return decision.checkpoint and changed

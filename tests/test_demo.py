@@ -1,0 +1,343 @@
+"""The pieces of `make demo`, without its verl run: tasks, warm-up, rollouts, steps, history, summary, clean-up."""
+
+import os
+import random
+import subprocess
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+import msgspec
+import psutil
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from curriculum_verl.bucketing.run import bucket_rollouts
+from curriculum_verl.bucketing.settings import Settings
+from curriculum_verl.errors import InputError
+from curriculum_verl.manifest import read_manifest
+from curriculum_verl.parallel import InProcess
+from curriculum_verl.preprocessing.run import preprocess
+from curriculum_verl.preprocessing.settings import Settings as DataSettings
+from examples.demo import chart, history, model, sampling, steps, summary, tasks, training, warm_up
+
+BUCKETS = ["easy", "medium", "hard"]
+
+
+@given(st.sampled_from(tasks.LEVELS), st.integers())
+def test_an_answer_is_the_running_sum_and_one_wrong_digit_is_worth_nothing(level, seed):
+    task = tasks.make_task(level, random.Random(seed))
+    digits = [int(character) for character in task.prompt if character.isdigit()]
+    assert len(task.prompt) == tasks.WIDTH
+    assert task.prompt.endswith("=")
+    assert len(digits) == len(task.answer) == level < tasks.LONGEST_ANSWER
+    assert int(task.answer[0]) == digits[0]
+    for (before, after), digit in zip(pairwise(map(int, task.answer)), digits[1:], strict=True):
+        assert after == (before + digit) % 10
+    wrong = task.answer[:-1] + str((int(task.answer[-1]) + 1) % 10)
+    assert sampling.score(task, [task.answer, wrong, task.answer + "0", ""]) == [1.0, 0.0, 0.0, 0.0]
+
+
+def test_what_the_warm_up_sees_is_never_trained_or_validated_on(tmp_path):
+    shown = {task.prompt for task in warm_up.draw(2000, random.Random(0))}
+    made = [t for level in tasks.LEVELS for t in tasks.make_tasks(level, 200, random.Random(level), tasks.for_training)]
+    assert len({task.prompt for task in made}) == 1000
+    assert not shown & {task.prompt for task in made}
+    tasks.write_tasks(tmp_path / "tasks.jsonl", made)
+    assert tasks.read_tasks(tmp_path / "tasks.jsonl") == made
+    with pytest.raises(ValueError, match="level 3"):
+        tasks.make_tasks(3, 1000, random.Random(0), tasks.for_training)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """As in the demo; two threads wait for each other where others work, too."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("tiny")
+    model.save(model.make_model(0, hidden=32, layers=1), folder)
+    return folder
+
+
+def test_a_saved_tokenizer_still_has_one_token_a_character(tiny):
+    made, (_, loaded) = model.make_tokenizer(), model.load(tiny)
+    for text in ("93312*********=", "92588", "\n"):
+        assert made.encode(text) == loaded.encode(text)
+        assert len(loaded.encode(text)) == len(text)
+        assert loaded.decode(loaded.encode(text)) == text
+    messages = [{"role": "user", "content": "12*="}]
+    assert loaded.apply_chat_template(messages, tokenize=False, add_generation_prompt=True) == "12*="
+    assert (loaded.pad_token, loaded.eos_token) == (model.PAD, model.END)
+
+
+def test_only_answers_are_learned_and_a_few_steps_lower_the_loss(tiny, monkeypatch):
+    monkeypatch.setattr(warm_up, "BATCH", 16)
+    network, tokenizer = model.load(tiny)
+    tokens, labels = warm_up.collate([tasks.Task("12*=", "13", 2), tasks.Task("123=", "136", 3)], tokenizer)
+    learned = [tokenizer.decode(row[row != warm_up.IGNORED]) for row in labels]
+    assert learned == ["13" + model.END, "136" + model.END]
+    assert tokenizer.decode(tokens[0]) == "12*=13" + model.END + model.PAD
+    losses = [loss for loss, _ in zip(warm_up.warm_up(network, tokenizer, 0), range(30), strict=False)]
+    assert losses[-1] < losses[0] - 0.2
+
+
+def test_the_warm_up_follows_from_its_seed(tiny, monkeypatch):
+    monkeypatch.setattr(warm_up, "BATCH", 4)
+
+    def first(seed: int) -> list[float]:
+        network, tokenizer = model.load(tiny)
+        return [loss for loss, _ in zip(warm_up.warm_up(network, tokenizer, seed), range(3), strict=False)]
+
+    assert first(1) == first(1) != first(2)
+
+
+def test_responses_come_in_the_order_of_their_prompts_however_many_go_at_once(tiny, monkeypatch):
+    network, tokenizer = model.load(tiny)
+    asked = tasks.make_tasks(5, 5, random.Random(0), tasks.for_training)
+    monkeypatch.setattr(sampling, "AT_ONCE", 6)
+    responses = list(sampling.respond(network, tokenizer, asked, 3))
+    assert [len(group) for group in responses] == [3] * 5
+    assert all(len(text) <= tasks.LONGEST_ANSWER for group in responses for text in group)
+    right = [[task.answer] * 4 for task in asked]
+    monkeypatch.setattr(sampling, "respond", lambda *_: iter(right))
+    assert sampling.pass_rates(network, tokenizer, {5: asked}, 4) == {5: 1.0}
+
+
+def test_rollouts_are_what_bucketing_and_preprocessing_read(tmp_path):
+    asked = [t for level in (3, 7, 11) for t in tasks.make_tasks(level, 20, random.Random(level), tasks.for_training)]
+    passing = {3: 4, 7: 2, 11: 0}
+    responses = ([task.answer] * passing[task.level] + ["0"] * (4 - passing[task.level]) for task in asked)
+    sampling.write_rollouts(tmp_path / "rollouts.jsonl", asked, responses)
+    bucket_rollouts([tmp_path / "rollouts.jsonl"], tmp_path / "bucketed", Settings(), InProcess(), report=False)
+    preprocess(tmp_path / "bucketed", tmp_path / "data", DataSettings(train_val_split=0.7), InProcess())
+    manifest = read_manifest(tmp_path / "data" / "manifest.json")
+    assert {bucket.name: bucket.prompts + bucket.validation_prompts for bucket in manifest.buckets} == dict.fromkeys(
+        BUCKETS, 20
+    )
+
+
+def counting(done: list[str], *, fails: str | None = None) -> list[steps.Step]:
+    """Three steps that write a file each; the last one goes on in what it left."""
+
+    def make(name: str, place: Path) -> None:
+        done.append(name)
+        (place / f"file {len(list(place.iterdir()))}").touch()
+        if name == fails:
+            raise InputError("no luck")
+
+    return [steps.Step(name, name, lambda place, name=name: make(name, place), name == "c") for name in "abc"]
+
+
+def test_finished_steps_are_skipped_and_a_failed_one_is_done_again(tmp_path, capsys):
+    done: list[str] = []
+    with pytest.raises(InputError, match="step b: no luck"):
+        steps.run_steps(tmp_path, counting(done, fails="b"), {"seed": 0})
+    steps.run_steps(tmp_path, counting(done), {"seed": 0})
+    assert done == ["a", "b", "b", "c"]
+    assert [path.name for path in (tmp_path / "b").iterdir()] == ["file 0"]
+    capsys.readouterr()
+    steps.run_steps(tmp_path, counting(done), {"seed": 0})
+    assert done == ["a", "b", "b", "c"]
+    assert capsys.readouterr().out.count("done before") == 3
+
+
+def test_a_step_that_resumes_keeps_what_it_left(tmp_path):
+    done: list[str] = []
+    with pytest.raises(InputError):
+        steps.run_steps(tmp_path, counting(done, fails="c"), {"seed": 0})
+    steps.run_steps(tmp_path, counting(done), {"seed": 0})
+    assert done == ["a", "b", "c", "c"]
+    assert sorted(path.name for path in (tmp_path / "c").iterdir()) == ["file 0", "file 1"]
+
+
+def test_a_step_done_anew_makes_later_ones_outdated(tmp_path):
+    done: list[str] = []
+    steps.run_steps(tmp_path, counting(done), {"seed": 0})
+    (tmp_path / "b" / "file 0").unlink()
+    (tmp_path / "b").rmdir()
+    steps.run_steps(tmp_path, counting(done), {"seed": 0})
+    assert done == ["a", "b", "c", "b", "c"]
+    assert [path.name for path in (tmp_path / "c").iterdir()] == ["file 0"]
+
+
+def test_another_seed_in_the_same_folder_is_refused(tmp_path):
+    steps.run_steps(tmp_path, counting([]), {"seed": 0})
+    with pytest.raises(InputError, match="remove that folder"):
+        steps.run_steps(tmp_path, counting([]), {"seed": 1})
+
+
+def step_line(step: int, stage: str, **shares: float) -> dict:
+    metrics = {f"curriculum/share/{bucket}": share for bucket, share in shares.items()}
+    return {"kind": "step", "step": step, "time": float(step), "stage": stage, "metrics": metrics}
+
+
+START = {"kind": "start", "step": 0, "time": 0.0, "stages": BUCKETS, "buckets": BUCKETS}
+ADVANCE = {
+    "kind": "advance",
+    "step": 2,
+    "time": 2.0,
+    "source": "easy",
+    "target": "medium",
+    "reason": "train/easy/success_rate above 0.9: 0.94",
+}
+LINES = [START, step_line(1, "easy", easy=1.0), ADVANCE, step_line(2, "medium", easy=1.0)]
+THIRD = step_line(3, "medium", easy=0.3, medium=0.7)
+
+
+def write_lines(path: Path, lines: list[dict], mode: str = "ab") -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open(mode) as file:
+        file.writelines(msgspec.json.encode(line) + b"\n" for line in lines)
+
+
+def test_what_a_resumed_run_did_again_counts_once(tmp_path):
+    write_lines(tmp_path / "metrics.jsonl", LINES)
+    with (tmp_path / "metrics.jsonl").open("ab") as file:
+        file.write(b'{"kind": "step", "st\n')  # torn by a kill
+    write_lines(tmp_path / "metrics.jsonl", [START | {"step": 1}, step_line(2, "easy", easy=1.0), THIRD])
+    found = history.read_history(tmp_path / "metrics.jsonl")
+    assert found.stage_at == {1: "easy", 2: "easy", 3: "medium"}
+    assert found.transitions == []
+    assert found.share("easy") == [1.0, 1.0, 0.3]
+    found.take(START | {"step": 1})
+    assert list(found.stage_at) == list(found.metrics) == [1]
+
+
+def test_lines_are_given_once_and_only_when_they_are_whole(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    lines = history.Lines(path)
+    assert lines.new() == []
+    path.write_bytes(b'{"step": 1}\n{"st')
+    assert lines.new() == [{"step": 1}]
+    with path.open("ab") as file:
+        file.write(b'ep": 2}\n')
+    assert lines.new() == [{"step": 2}]
+    assert history.Lines(path, only_new=True).new() == []
+
+
+def validation(step: int, **passed: int) -> history.Validation:
+    """A hundred prompts a bucket, of which the first so many pass."""
+    return history.Validation(step, {b: {f"{b} {n}": n < count for n in range(100)} for b, count in passed.items()})
+
+
+BEFORE, AFTER = validation(0, easy=75, medium=30, hard=2), validation(3, easy=80, medium=60, hard=40)
+
+
+def recorded(*lines: dict) -> history.History:
+    made = history.History()
+    for line in lines:
+        made.take(line)
+    return made
+
+
+def test_a_gain_counts_when_chance_hardly_explains_it():
+    found = {change.bucket: change for change in summary.changes(BEFORE, AFTER, BUCKETS)}
+    assert [change.improved for change in found.values()] == [True, True, True]
+    assert (found["medium"].before, found["medium"].after, found["medium"].prompts) == (0.3, 0.6, 100)
+    low, high = found["medium"].interval_of_gain
+    assert low < 0.3 < high
+    same = summary.changes(BEFORE, validation(3, easy=77, medium=30, hard=0), BUCKETS)
+    assert [change.improved for change in same] == [False, False, False]
+    with pytest.raises(InputError, match="other prompts"):
+        summary.changes(BEFORE, history.Validation(3, {"easy": {"another": True}}), ["easy"])
+
+
+def test_wilson_intervals_are_those_of_the_textbook():
+    low, high = summary.wilson(81, 263)
+    assert (round(low, 4), round(high, 4)) == (0.2553, 0.3662)
+    assert summary.wilson(0, 50)[0] == 0.0
+    assert summary.wilson(50, 50)[1] == 1.0
+
+
+def test_the_summary_says_when_what_and_why():
+    said = "\n".join(summary.timeline(recorded(*LINES, THIRD)))
+    assert "steps   1 to   2  easy" in said
+    assert "advance to medium: train/easy/success_rate above 0.9: 0.94" in said
+    assert "steps   3 to   3  medium" in said
+    assert "30% (22% to 40%)" in "\n".join(summary.table(summary.changes(BEFORE, AFTER, BUCKETS)))
+
+
+def test_the_verdict_wants_an_earned_advance_and_two_better_buckets():
+    better = summary.changes(BEFORE, AFTER, BUCKETS)
+    worse = summary.changes(BEFORE, validation(3, easy=90, medium=30, hard=2), BUCKETS)
+    by_limit = ADVANCE | {"reason": "stage/steps at least 200: 200"}
+    assert summary.verdict(recorded(*LINES), better)[0]
+    assert not summary.verdict(recorded(*LINES), worse)[0]
+    assert not summary.verdict(recorded(START, by_limit), better)[0]
+    assert not summary.verdict(recorded(START), better)[0]
+
+
+def test_the_chart_is_a_picture(tmp_path):
+    chart.draw(recorded(*LINES, THIRD), [BEFORE, AFTER], tmp_path / "chart.png")
+    assert (tmp_path / "chart.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_progress_tells_of_steps_switches_and_validations_once(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(training, "SETTLED", -1.0)
+    write_lines(training.metrics_file(tmp_path), LINES[:2])  # by a run that was killed
+    progress = training.Progress(tmp_path, 3)
+    progress.show()
+    assert capsys.readouterr().out == ""
+    write_lines(training.metrics_file(tmp_path), LINES[2:])
+    rows = [{"input": f"{b}", "bucket": b, "success": float(b == "easy")} for b in BUCKETS]
+    write_lines(tmp_path / "validations" / "2.jsonl", rows)
+    progress.show()
+    progress.show()
+    said = capsys.readouterr().out
+    assert said.count("step   2/3") == said.count("== advance from easy to medium: train/easy") == 1
+    assert said.count("after step 2: easy 100%  medium 0%  hard 0%") == 1
+
+
+def test_the_latest_checkpoint_tells_how_far_a_run_got(tmp_path):
+    assert training.saved_step(tmp_path) == 0
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "latest_checkpointed_iteration.txt").write_text("20")
+    assert training.saved_step(tmp_path) == 20
+
+
+def test_the_command_is_the_recipe_with_values_that_it_knows(tmp_path):
+    from hydra import compose, initialize_config_dir
+
+    given = training.overrides(tmp_path, tmp_path, tmp_path, seed=3)
+    words = training.command(training.RECIPE, given)
+    with initialize_config_dir(str(training.RECIPES), version_base=None):
+        config = compose(training.RECIPE, words[words.index("--config-name") + 2 :])
+    first, second = (stage.exit["any"][0] for stage in config.curriculum.stages[:2])
+    assert (first.metric, first.above, second.metric, second.above) == (
+        "train/easy/success_rate",
+        0.85,
+        "train/medium/success_rate",
+        0.6,
+    )
+    assert config.curriculum.seed == 3
+    for stage in config.curriculum.stages[:2]:  # no stage can end by its length in a run as short as this
+        limit = next(test for test in stage.exit["any"] if test.metric == "stage/steps")
+        assert limit.at_least > config.trainer.total_training_steps
+
+
+def test_what_a_killed_run_left_is_ended_and_nothing_else(tmp_path):
+    temporary = tmp_path / "ray"
+    sleep = [sys.executable, "-c", "import time; print(flush=True); time.sleep(3600)"]
+    ours = os.environ | {"RAY_TMPDIR": str(temporary)}
+    with (
+        subprocess.Popen(sleep, env=ours, stdout=subprocess.PIPE) as left,
+        subprocess.Popen(sleep, cwd=tmp_path, stdout=subprocess.PIPE) as other,
+    ):
+        try:
+            for process in (left, other):  # until it is itself, and no longer a copy of this one
+                assert process.stdout is not None
+                process.stdout.readline()
+            training.end_processes(tmp_path, temporary)
+            assert not psutil.pid_exists(left.pid)
+            assert other.poll() is None
+        finally:
+            left.kill()
+            other.kill()
