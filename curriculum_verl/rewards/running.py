@@ -65,7 +65,9 @@ class RunningRewards:
 
     def metrics(self) -> dict[str, float]:
         """Of curiosity's step, and of the scales, by component."""
-        found = {} if self._curiosity is None else self._curiosity.metrics()
+        found: dict[str, float] = {}
+        if self._curiosity is not None:
+            found |= {f"{CURIOSITY}/{name}": value for name, value in self._curiosity.metrics().items()}
         for name, normaliser in self._normalisers.items():
             found |= {f"normalise/{name}/{key}": value for key, value in normaliser.metrics().items()}
         return found

@@ -54,7 +54,8 @@ class Operations:
     def __post_init__(self) -> None:
         """With other names than the default ones, what the defaults say of missing names says nothing."""
         if self.needs == _NEEDS:
-            object.__setattr__(self, "needs", {name: of for name, of in _NEEDS.items() if name in self.weights})
+            there = {name: tuple(n for n in of if n in self.weights) for name, of in _NEEDS.items()}
+            object.__setattr__(self, "needs", {n: of for n, of in there.items() if n in self.weights and of})
         if self.thoughts == ("THINK",):
             object.__setattr__(self, "thoughts", tuple(name for name in self.thoughts if name in self.weights))
         named = {*self.thoughts, *self.needs, *(name for needed in self.needs.values() for name in needed)}

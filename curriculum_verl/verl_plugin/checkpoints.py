@@ -8,6 +8,7 @@ from pathlib import Path
 from verl.trainer.ppo.utils import Role
 from verl.trainer.ppo.v1.trainer_base import PPOTrainer
 
+from curriculum_verl.atomic import replacing
 from curriculum_verl.curriculum import Curriculum
 from curriculum_verl.curriculum.decisions import Decision
 from curriculum_verl.curriculum.state import read_state, write_state
@@ -18,13 +19,16 @@ from curriculum_verl.verl_plugin.settings import PluginSettings
 from curriculum_verl.verl_plugin.stage_checkpoints import (
     IN_FLIGHT,
     REWARDS,
+    STAGES,
     STATE,
+    TRACKER,
     keep_checkpoint,
     require_checkpoint,
     resumes_from,
     stage_folder,
     unshare,
 )
+from curriculum_verl.verl_plugin.store import clear_in_flight
 
 logger = logging.getLogger(__name__)
 
@@ -35,8 +39,8 @@ class CheckpointMixin(PPOTrainer):
     curriculum: Curriculum
     rewards: RunningRewards
     settings: PluginSettings
-    _resumed = False  # until the first validation or step after a resume
-    _saved_step = 0
+    _resumed = False  # until training begins, or verl validates before it
+    _saved_step = 0  # of the last checkpoint in this run's folder
 
     @abstractmethod
     def _rollout_aside(self) -> AbstractContextManager[None]:
@@ -50,16 +54,27 @@ class CheckpointMixin(PPOTrainer):
         super()._load_checkpoint()
         folder = resumes_from(self.config.trainer)
         if self.global_steps and folder is not None:
-            self._resumed, self._saved_step = True, self.global_steps
+            self._resumed = True
             self._resume(folder)
+            if folder.resolve() == self._folder().resolve():
+                self._saved_step = self.global_steps
+            self._make_up_for_stage(folder)
+
+    def _folder(self) -> Path:
+        return self._root / f"global_step_{self.global_steps}"
 
     def _resume(self, folder: Path) -> None:
         force = self.settings.resume == "force"
         if force and not (folder / STATE).exists():
             logger.warning("%s: holds no curriculum: it begins anew at step %d", folder, self.global_steps)
             return
-        for difference in self.curriculum.load(folder / STATE, force=force):
+        differences = self.curriculum.load(folder / STATE, force=force)
+        for difference in differences:
             logger.warning("the resumed curriculum differs: %s", difference)
+        if any(difference.startswith(("data", "stages")) for difference in differences):
+            self._restored_tq_prompt_count = clear_in_flight()  # their rows and stages are those of before
+        if force and not (folder / REWARDS).exists():
+            return
         try:
             self.rewards.load_state_dict(read_state(folder / REWARDS))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -75,23 +90,49 @@ class CheckpointMixin(PPOTrainer):
     def _save_checkpoint(self) -> None:
         if self._saved_step == self.global_steps:
             return
-        folder = self._root / f"global_step_{self.global_steps}"
+        folder = self._folder()
+        self._unmark()
         unshare(folder)
         folder.mkdir(parents=True, exist_ok=True)
         self._save_state(folder)  # first: verl marks a checkpoint as the latest when all of it is there
         super()._save_checkpoint()
         self._saved_step = self.global_steps
 
+    def _unmark(self) -> None:
+        """A run that went back writes over its later checkpoints: the latest one is not the latest meanwhile."""
+        tracker = self._root / TRACKER
+        if not tracker.is_file() or tracker.read_text().strip() != str(self.global_steps):
+            return
+        if (self._root / f"global_step_{self._saved_step}").is_dir():
+            with replacing(tracker) as file:
+                file.write(str(self._saved_step).encode())
+        else:
+            tracker.unlink()
+
+    def _make_up_for_stage(self, folder: Path) -> None:
+        """A run that was killed right after the checkpoint of a transition has not kept it yet."""
+        last = self.curriculum.transitions[-1:]
+        if last and last[0].step == self.global_steps and self.curriculum.config.checkpoint_stages:
+            target = self._stage_folder()
+            if not target.exists() and STAGES not in folder.parts:
+                keep_checkpoint(folder, target, self._finish)
+
+    def _stage_folder(self) -> Path:
+        number, name = self.curriculum.stage_number, self.curriculum.stage.name
+        return stage_folder(self._root, number, name, self.global_steps)
+
+    def _finish(self, folder: Path) -> None:
+        """What a stage's checkpoint has beside verl's files."""
+        self._save_state(folder)
+        export_adapter(folder / "actor", folder / FOLDER, self.config.actor_rollout_ref.model.path)
+
     def _keep_stage(self, restored: Path | None = None) -> None:
         """Keep a checkpoint of the stage that begins; `restored` is the one whose weights were just loaded."""
-        number, name = self.curriculum.stage_number, self.curriculum.stage.name
-        folder = stage_folder(self._root, number, name, self.global_steps)
         if restored is None:
             self._save_checkpoint()
-            keep_checkpoint(self._root / f"global_step_{self.global_steps}", folder, self._save_state)
+            keep_checkpoint(self._folder(), self._stage_folder(), self._finish)
         else:
-            keep_checkpoint(restored, folder, self._save_state, without=(IN_FLIGHT, FOLDER))
-        export_adapter(folder / "actor", folder / FOLDER, self.config.actor_rollout_ref.model.path)
+            keep_checkpoint(restored, self._stage_folder(), self._finish, without=(IN_FLIGHT, FOLDER))
 
     def _restore(self, decision: Decision) -> Path | None:
         """Load model and optimizer as they were when the stage that was rolled back began."""

@@ -23,7 +23,7 @@ def load() -> None:
     if any(argument.lower() in CPU_OVERRIDES for argument in sys.argv):
         os.environ[PLATFORM_VARIABLE] = "cpu"  # before verl looks for a platform, and Hydra for its config
     when_imported("verl.trainer.ppo.v1", _register_trainers)
-    when_imported("verl.utils.config", _check_first)
+    when_imported("verl.utils.config", _wrap_validation)
     if cpu_requested():
         _loudly(_register_cpu, f"its CPU platform ({PLATFORM_VARIABLE}=cpu); verl will fail without it")
 
@@ -36,12 +36,17 @@ def _import_trainers() -> None:
     import curriculum_verl.verl_plugin.modes  # noqa: F401  # registers itself
 
 
+def _wrap_validation(module: ModuleType) -> None:
+    _loudly(lambda: _check_first(module), "its checks before a run; a run with a curriculum lacks what they fill in")
+
+
 def _check_first(module: Any) -> None:
     """main_ppo has its config validated before it starts Ray: a run with a curriculum is made ready just then."""
     validate = module.validate_config
 
     def prepare_and_validate(config: Any, *args: Any, **kwargs: Any) -> Any:
-        if config.get("curriculum") is not None or "curriculum_" in str(config.trainer.get("v1")):
+        mode = (config.trainer.get("v1") or {}).get("trainer_mode") or ""
+        if config.get("curriculum") is not None or mode.startswith("curriculum_"):
             _prepare(config)
         return validate(config, *args, **kwargs)
 

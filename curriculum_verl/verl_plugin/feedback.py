@@ -67,6 +67,11 @@ def gather(trajectories: Sequence[Trajectory]) -> Feedback:
     for trajectory in last_outputs(trajectories):
         groups[trajectory.prompt].append(trajectory)
     members = list(groups.values())
+    if members and not any(FAILURE in trajectory.extra for group in members for trajectory in group):
+        raise CurriculumError(
+            "no response was scored by CurriculumRewardManager, so reward weights were not heeded; leave "
+            "reward.reward_manager and reward.reward_model as they are, and scores to the reward loop"
+        )
     tells = all(SUCCESS in trajectory.extra for group in members for trajectory in group)
     return Feedback(
         rows=[int(group[0].ticket["row"]) for group in members],
@@ -89,13 +94,12 @@ def signal(rewards: Sequence[Sequence[float]]) -> dict[str, float]:
     return {"filtering_rate": sum(max(group) - min(group) > SAME for group in comparable) / len(comparable)}
 
 
-def refuse_failures(feedback: Feedback, most: float) -> None:
-    """End a run whose rewards mean little: more than a share of a step's responses could not be scored."""
-    failed, responses = len(feedback.failures), sum(map(len, feedback.rewards))
-    if failed > most * responses:
+def refuse_failures(failures: Sequence[str], responses: int, most: float) -> None:
+    """End a run whose rewards mean little: more than a share of the responses could not be scored."""
+    if len(failures) > most * responses:
         raise CurriculumError(
-            f"reward components failed for {failed} of {responses} responses of a step, expected at most {most:.0%}; "
-            f"the last: {feedback.failures[-1]}; mend the reward, or raise curriculum.most_reward_failures"
+            f"reward components failed for {len(failures)} of {responses} responses, expected at most {most:.0%}; "
+            f"the last: {failures[-1]}; mend the reward, or raise curriculum.most_reward_failures"
         )
 
 

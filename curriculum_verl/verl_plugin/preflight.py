@@ -10,7 +10,7 @@ from omegaconf import OmegaConf, open_dict
 from curriculum_verl.curriculum import Curriculum
 from curriculum_verl.curriculum.config import CurriculumConfig, metric_conditions
 from curriculum_verl.curriculum.loading import load_config
-from curriculum_verl.errors import ConfigError, CurriculumError, unknown_name
+from curriculum_verl.errors import ConfigError, CurriculumError, InputError, unknown_name
 from curriculum_verl.manifest import Manifest, read_manifest
 from curriculum_verl.rewards.scorer import Scorer
 from curriculum_verl.verl_plugin.data_check import data_problems, paths
@@ -21,6 +21,7 @@ from curriculum_verl.verl_plugin.stage_checkpoints import STATE, resumes_from
 MANAGER = "CurriculumRewardManager"
 MODULE = "pkg://curriculum_verl.verl_plugin.reward_manager"
 EXACT_POLICIES = ("uniform", "mixture")  # the others may give any bucket more than its share
+MODES = ("sync", "colocate_async", "separate_async")
 PLACES = ("data", "rollout_log", "metrics_file")
 WHOLE = ("model", "optimizer", "extra")
 
@@ -49,7 +50,7 @@ def prepare(config: Any) -> None:
             problems += _stage_problems(curriculum, manifest, config)
             problems += _checkpoint_problems(curriculum, config)
             problems += _scoring_problems(curriculum, settings, config)
-    if not problems:
+    if not problems:  # what follows stands on all of it
         _read(problems, lambda: _check_resume(config, block, settings))
     if problems:
         raise ConfigError(problems, "run")
@@ -87,6 +88,23 @@ def _fill_in(config: Any, manifest: Manifest | None) -> None:
 
 
 def _trainer_problems(config: Any, settings: PluginSettings) -> Iterator[str]:
+    mode = config.trainer.v1.trainer_mode
+    if mode.removeprefix(PREFIX) not in MODES:
+        modes = [PREFIX + name for name in MODES]
+        yield f"trainer.v1.trainer_mode: {unknown_name('mode', mode, modes)}"
+    if config.trainer.resume_mode == "resume_path" and not config.trainer.resume_from_path:
+        yield "trainer.resume_from_path: is missing; expected the global_step_N to go on from, or resume_mode: auto"
+    if config.reward.reward_model.enable:
+        yield (
+            "reward.reward_model.enable: got true, but its scores go past reward weights and buckets; expected false, "
+            "and the model asked by reward.custom_reward_function"
+        )
+    groups = config.algorithm.get("filter_groups") or {}
+    if groups.get("enable") and groups.get("metric") != "reward":
+        yield (
+            f"algorithm.filter_groups.metric: got {groups.get('metric')!r}, which a response that could not be scored "
+            "lacks, and verl then ends the run; expected 'reward'"
+        )
     if not config.trainer.use_v1:
         yield "trainer.use_v1: got false, but the curriculum is in verl's V1 trainers; expected true"
     if settings.cpu and not cpu_requested():
@@ -185,4 +203,7 @@ def _check_resume(config: Any, block: dict[str, Any], settings: PluginSettings) 
     """Load the state that the run will resume from into a curriculum that is then forgotten."""
     folder = resumes_from(config.trainer)
     if folder is not None and settings.resume == "strict":
+        if not (folder / STATE).exists():
+            what = f"{folder}: holds no curriculum; resume from a checkpoint of this run"
+            raise InputError(f"{what}, or begin the curriculum there with curriculum.resume=force")
         Curriculum.from_config({"curriculum": block}).load(folder / STATE)

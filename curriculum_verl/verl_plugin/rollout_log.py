@@ -51,7 +51,7 @@ class RolloutLog:
             path.parent.mkdir(parents=True, exist_ok=True)
             with replacing(path) as file:
                 for line in collected:
-                    file.write(msgspec.json.encode({**line, "step": step}, enc_hook=_plain) + b"\n")
+                    file.write(_encoded({**line, "step": step}))
         except OSError as error:
             logger.error("%s: the rollouts of step %d are lost: %s", path, step, error)
 
@@ -92,6 +92,15 @@ def _ground_truth(model: Mapping[str, Any]) -> Any:
     """As the rollouts had it that the data was made of: in the data it is text."""
     truth = model.get("ground_truth")
     return json.loads(truth) if isinstance(truth, str) and model.get("ground_truth_format") == "json" else truth
+
+
+def _encoded(line: dict[str, Any]) -> bytes:
+    """A line of JSON; one that holds what JSON cannot, such as pictures, is left out with a word in the log."""
+    try:
+        return msgspec.json.encode(line, enc_hook=_plain) + b"\n"
+    except (TypeError, ValueError, AttributeError) as error:
+        logger.error("the rollouts of prompt %s are not logged: %s", line["id"], error)
+        return b""
 
 
 def _plain(value: Any) -> Any:

@@ -1,7 +1,7 @@
 """Checkpoints of stages: one for each transition, kept beside verl's own under a name that says the stage.
 
 folder = stage_folder(root, 1, "coherence", 120)      # root/stages/01_coherence/global_step_120
-keep_checkpoint(root / "global_step_120", folder, save_state=lambda into: curriculum.save(into / STATE))
+keep_checkpoint(root / "global_step_120", folder, finish=lambda into: curriculum.save(into / STATE))
 """
 
 import os
@@ -15,6 +15,7 @@ from curriculum_verl.errors import StateError
 
 STATE, REWARDS = "curriculum.json", "rewards.json"  # in every checkpoint
 STAGES = "stages"
+TRACKER = "latest_checkpointed_iteration.txt"  # in which verl marks the latest checkpoint
 IN_FLIGHT = "transfer_queue"  # prompts drawn and not yet trained on, of verl's asynchronous modes
 
 
@@ -25,9 +26,9 @@ def stage_folder(root: Path, number: int, name: str, step: int) -> Path:
 
 
 def keep_checkpoint(
-    checkpoint: Path, target: Path, save_state: Callable[[Path], None], *, without: Sequence[str] = ()
+    checkpoint: Path, target: Path, finish: Callable[[Path], None], *, without: Sequence[str] = ()
 ) -> None:
-    """Keep a checkpoint's files under another name, with the curriculum's present state; complete, or not there.
+    """Keep a checkpoint's files under another name, with what `finish` writes beside them; complete, or not there.
 
     The files are shared with the checkpoint (hard links) where the file system can: verl may then remove its own.
     """
@@ -38,7 +39,7 @@ def keep_checkpoint(
         place = file.relative_to(checkpoint)
         if not _is_state(file) and place.parts[0] not in without:
             _link(file, aside / place)
-    save_state(aside)
+    finish(aside)
     if target.exists():  # of a run that was killed after it, and has come here again
         shutil.rmtree(target)
     aside.rename(target)
@@ -53,7 +54,7 @@ def unshare(checkpoint: Path) -> None:
 
 def require_checkpoint(folder: Path) -> Path:
     """The folder, if its checkpoint is there."""
-    if not (folder / STATE).is_file():
+    if not (folder / STATE).is_file() or not (folder / "actor").is_dir():
         raise StateError(
             f"{folder}: the checkpoint of the stage that is rolled back is not there; "
             "keep the stages folder of a run that has rollback.restore: weights, on a file system that every node sees"
@@ -65,7 +66,7 @@ def resumes_from(trainer: Any) -> Path | None:
     """The checkpoint that a run with these settings would go on from."""
     if trainer.resume_mode == "resume_path":
         return Path(trainer.resume_from_path)
-    tracker = Path(trainer.default_local_dir) / "latest_checkpointed_iteration.txt"
+    tracker = Path(trainer.default_local_dir) / TRACKER
     if trainer.resume_mode != "auto" or not tracker.is_file():
         return None
     return tracker.parent / f"global_step_{tracker.read_text().strip()}"

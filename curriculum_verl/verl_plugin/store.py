@@ -37,6 +37,14 @@ def before_clearing(buffer: Any, then: Callable[[list[Trajectory]], None]) -> No
     buffer._clear_groups = show_and_clear
 
 
+def clear_in_flight() -> int:
+    """Drop the training prompts that verl restored with a checkpoint; returns how many are left, which is none."""
+    items = (tq.kv_list(TRAIN) or {}).get(TRAIN, {})
+    if items:
+        tq.kv_clear(keys=list(items), partition_id=TRAIN)
+    return 0
+
+
 def _read(keys: Sequence[str], tags: Sequence[dict[str, Any]], partition_id: str) -> list[Trajectory]:
     if not keys:
         return []

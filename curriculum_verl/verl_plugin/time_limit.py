@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
+MOST_HUNG = 100  # threads that are left behind in one process
 THREADS = min(32, (os.cpu_count() or 1) + 4)
 
 
@@ -21,6 +22,7 @@ class TimeLimit:
     def __init__(self, loop: Any, seconds: float, threads: int = THREADS):
         self._loop, self._seconds, self._threads = loop, seconds, threads
         self._slots = asyncio.Semaphore(threads)
+        self._hung = 0
         self._renew()
 
     def _renew(self) -> None:
@@ -29,8 +31,12 @@ class TimeLimit:
     async def run(self, work: Callable[[], Awaitable[T]]) -> T:
         """The result of the work, or TimeoutError."""
         async with self._slots:
-            try:
-                return await asyncio.wait_for(work(), self._seconds)
-            except TimeoutError as error:
+            task = asyncio.ensure_future(work())
+            done, _ = await asyncio.wait({task}, timeout=self._seconds)
+            if done:
+                return task.result()
+            task.cancel()
+            self._hung += 1
+            if self._hung <= MOST_HUNG:  # beyond it all that follows fails too, which ends the run
                 self._renew()
-                raise TimeoutError(f"took longer than {self._seconds:g} s") from error
+            raise TimeoutError(f"took longer than {self._seconds:g} s")

@@ -13,10 +13,19 @@ from verl.utils.dataset.rl_dataset import collate_fn
 
 from curriculum_verl.curriculum import Curriculum
 from curriculum_verl.curriculum.decisions import Decision
+from curriculum_verl.errors import InputError
 from curriculum_verl.rewards.running import RunningRewards
 from curriculum_verl.rewards.scorer import CURIOSITY
 from curriculum_verl.verl_plugin.checkpoints import begins_stage
-from curriculum_verl.verl_plugin.feedback import COMPONENT, Trajectory, gather, raw_values, refuse_failures
+from curriculum_verl.verl_plugin.feedback import (
+    COMPONENT,
+    Trajectory,
+    gather,
+    last_outputs,
+    mean_components,
+    raw_values,
+    refuse_failures,
+)
 from curriculum_verl.verl_plugin.group_rewards import add_to_rewards, by_prompt, score_in_groups, session, trace_of
 from curriculum_verl.verl_plugin.reporting import Reporter
 from curriculum_verl.verl_plugin.rollout_log import RolloutLog
@@ -39,6 +48,7 @@ class CurriculumMixin(ValidationMixin):
             config.trainer.v1.trainer_mode = config.trainer.v1.trainer_mode.removeprefix(PREFIX)
         self._unused: list[Trajectory] = []  # generated and scored, but not trained on
         self._curiosity: dict[str, float] = {}  # of this step, by response
+        self._overhead = 0.0  # seconds of this step
         super().__init__(config)
 
     def _build_replay_buffer(self) -> Any:
@@ -50,12 +60,22 @@ class CurriculumMixin(ValidationMixin):
         self._rollout_log.collect(trajectories, TRAIN)
         self._unused += trajectories
 
+    @contextmanager
+    def _measured(self) -> Iterator[None]:
+        """Count the time as the curriculum's own."""
+        began = time.perf_counter()
+        yield
+        self._overhead += time.perf_counter() - began
+
     def _init_dataloader(self) -> None:
         super()._init_dataloader()
         self.settings = plugin_settings(self.config)
         self.curriculum = Curriculum.from_config({"curriculum": engine_block(self.config)})
         self.rewards = RunningRewards(self.settings.scoring, weighed(self.curriculum.config))
         size = self.config.data.get("gen_batch_size", None) or self.config.data.train_batch_size
+        if len(self.train_dataset) != len(self.curriculum.index):
+            rows, known = len(self.train_dataset), len(self.curriculum.index)
+            raise InputError(f"the training data has {rows:,} rows, its manifest {known:,}; run preprocessing again")
         self._sampler = CurriculumSampler(self.curriculum, size, self.rewards)
         usual = self.config.actor_rollout_ref.rollout.n
         self.train_dataloader = StatefulDataLoader(
@@ -75,28 +95,32 @@ class CurriculumMixin(ValidationMixin):
 
     def on_train_begin(self) -> None:
         """Before anything is drawn: the validation that a resumed run still owes, if verl has made none."""
-        if self._resumed and self._validation_is_due():
+        if self._resumed:
             with self._last_step():
-                self.logger.log(data=self._validate_now(), step=self.global_steps)
+                if self._validation_is_due():
+                    self.logger.log(data=self._validate_now(), step=self.global_steps)
+            self._resumed = False
         super().on_train_begin()
 
     def _compute_advantage(self, batch: Any, metrics: dict[str, Any]) -> Any:
         if self.rewards.curious:
-            trajectories = read_trajectories(batch)
-            scores = score_in_groups(self.rewards, trajectories)
-            add_to_rewards(batch, trajectories, scores)
-            self._curiosity |= scores
+            with self._measured():
+                trajectories = read_trajectories(batch)
+                scores = score_in_groups(self.rewards, trajectories)
+                add_to_rewards(batch, trajectories, scores)
+                self._curiosity |= scores
         return super()._compute_advantage(batch, metrics)
 
     def step(self, metrics: dict[str, Any], timing_raw: dict[str, float]) -> Any:
         """One step of verl, then the curriculum's view of it."""
         batch = super().step(metrics, timing_raw)
-        began = time.perf_counter()
-        trained = [self._with_curiosity(trajectory) for trajectory in read_trajectories(batch)]
-        metrics |= self._observe([*trained, *self._unused])
-        self._unused.clear()
-        self._curiosity.clear()
-        metrics["curriculum/overhead_s"] = time.perf_counter() - began + self._sampler.take_seconds()
+        with self._measured():
+            trained = [self._with_curiosity(trajectory) for trajectory in read_trajectories(batch)]
+            metrics |= self._observe([*trained, *self._unused])
+            self._unused.clear()
+            self._curiosity.clear()
+        metrics["curriculum/overhead_s"] = self._overhead + self._sampler.take_seconds()
+        self._overhead = 0.0
         self._rollout_log.collect(trained, batch.partition_id)
         self._rollout_log.write(self.global_steps)
         if begins_stage(self._decision):  # before verl's own, which would already be in the new stage without it
@@ -110,18 +134,19 @@ class CurriculumMixin(ValidationMixin):
 
     def _observe(self, trajectories: list[Trajectory]) -> dict[str, float]:
         feedback = gather(trajectories)
-        refuse_failures(feedback, self.settings.most_reward_failures)
-        groups = (
-            [[trace_of(t.extra) for t in group] for group in by_prompt(trajectories)] if self.rewards.curious else []
-        )
-        self.rewards.observe(self.global_steps, groups, raw_values(t.extra for t in trajectories))
+        refuse_failures(feedback.failures, sum(map(len, feedback.rewards)), self.settings.most_reward_failures)
+        last = last_outputs(trajectories)
+        groups = [[trace_of(t.extra) for t in group] for group in by_prompt(last)] if self.rewards.curious else []
+        self.rewards.observe(self.global_steps, groups, raw_values(t.extra for t in last))
+        # What older stages' prompts earned must not end the present one.
+        present = [t.extra for t in last if t.ticket["stage"] == self.curriculum.stage_number]
         self._decision = self.curriculum.observe(
             self.global_steps,
             feedback.rows,
             feedback.rewards,
             passed=feedback.passed,
             stages=feedback.stages,
-            metrics=feedback.components,
+            metrics=mean_components(present),
         )
         usage = feedback.usage | self.rewards.metrics() | {"reward_failures": float(len(feedback.failures))}
         told = {f"curriculum/{name}": value for name, value in usage.items()}

@@ -6,6 +6,7 @@ from typing import Any
 from curriculum_verl.curriculum.decisions import Decision
 from curriculum_verl.curriculum.tracker import Rate
 from curriculum_verl.verl_plugin.checkpoints import CheckpointMixin, begins_stage
+from curriculum_verl.verl_plugin.feedback import FAILURE, refuse_failures
 from curriculum_verl.verl_plugin.validation import BUCKET, bucket_scores, by_bucket
 
 
@@ -75,4 +76,7 @@ class ValidationMixin(CheckpointMixin):
             kwargs.pop("expected_acc_counts", None)  # its keys are the plain sources
             metrics |= super()._val_metrics_update(named, sample_uids, infos, *args, **kwargs)
             metrics |= {f"val/{bucket}": rate.value for bucket, rate in self._scores.items()}
+            failures = [failure for failure in infos.get(FAILURE, ()) if failure]
+            refuse_failures(failures, len(sample_uids), self.settings.most_reward_failures)
+            metrics["curriculum/val_reward_failures"] = float(len(failures))
         return metrics

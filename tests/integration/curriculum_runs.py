@@ -25,7 +25,7 @@ BLOCK = {
             "name": "second",
             "mix": {"easy": 0.5, "medium": 0.5},
             "rewards": {"final": 2.0},
-            "exit": {"metric": "stage/steps", "at_least": 2},
+            "exit": {"metric": "val/score", "at_least": 0.0},  # the first validation after it began
         },
         {"name": "third", "mix": {"easy": 0.25, "medium": 0.25, "hard": 0.5}, "rewards": {"final": 0.5}},
     ],

@@ -13,7 +13,9 @@ STEPS = 6
 def runs(toy, data, tmp_path_factory) -> list[Run]:
     """Killed after step 3, and resumed."""
     folder = tmp_path_factory.mktemp("async")
-    validated = {"rollout_log": str(folder / "rollouts"), "advance": {"validate_now": True}}
+    stages = [dict(stage) for stage in BLOCK["stages"]]
+    stages[1]["exit"] = {"metric": "stage/steps", "at_least": 2}  # of validations there are those that this asks for
+    validated = {"stages": stages, "rollout_log": str(folder / "rollouts"), "advance": {"validate_now": True}}
     recipe = curriculum_recipe(toy, data, **validated)
     overrides = {
         "trainer.v1.trainer_mode": "curriculum_colocate_async",

@@ -36,7 +36,7 @@ def run(toy, data, tmp_path_factory) -> Run:
     overrides = {
         "reward.custom_reward_function.path": str(folder / "reward.py"),
         "algorithm.filter_groups.enable": True,
-        "algorithm.filter_groups.metric": "reward/final",
+        "algorithm.filter_groups.metric": "reward",
         "trainer.total_training_steps": 50,
         "trainer.save_freq": 3,
         "trainer.test_freq": 3,

@@ -81,14 +81,11 @@ def test_raw_components_are_told_in_every_stage_whatever_their_weight(runs):
     for name in ("reward/final", "reward/coherence", "reward/curiosity", "reward/coherence/repetition"):
         assert name in first, name
         assert name in last, name
-    assert first["curriculum/tool_use_rate"] > 0, "the model was taught to call a tool"
+    assert first["curriculum/curiosity/tool_use_rate"] > 0, "the model was taught to call a tool"
     assert any(value != 0 for step in range(1, STEPS + 1) for value in curiosity(runs, step)), "so there is a bonus"
-    groups = [(line["components"]["curiosity"], line["response"]) for line in logged(runs, 1)]
-    assert all(
-        (value > 0) == ("LOOK(" in text and ")" in text) or value <= 0
-        for values, texts in groups
-        for value, text in zip(values, texts, strict=True)
-    )
+    for line in logged(runs, 1):
+        for value, text in zip(line["components"]["curiosity"], line["response"], strict=True):
+            assert value <= 0 or "LOOK(" in text, "a bonus is for a call"
 
 
 def curiosity(runs: list[Run], step: int) -> list[float]:
@@ -99,4 +96,6 @@ def test_what_curiosity_has_seen_is_in_the_checkpoint(runs):
     folder = runs[-1].folder / "checkpoints" / f"global_step_{STEPS}"
     state = json.loads((folder / "rewards.json").read_text())["state"]
     assert state["curiosity"]["step"] == STEPS
-    assert runs[-1].metrics[STEPS]["curriculum/states"] >= runs[0].metrics[1]["curriculum/states"] > 0
+    counted = sum(count for count, _ in state["curiosity"]["states"].values())
+    assert counted > 8 * 4, "more than one step can show: what was seen before the kill is still known"
+    assert runs[0].metrics[1]["curriculum/curiosity/states"] > 0

@@ -57,5 +57,5 @@ def test_what_no_stage_weighs_is_not_kept():
 def test_metrics_say_how_tools_were_used():
     rewards = made()
     rewards.observe(1, GROUPS, {"coherence": [1.0]})
-    assert rewards.metrics()["tool_use_rate"] == 0.25
+    assert rewards.metrics()["curiosity/tool_use_rate"] == 0.25
     assert rewards.metrics()["normalise/coherence/mean"] == 1.0

@@ -149,6 +149,7 @@ def test_other_operations_are_those_that_are_named():
     assert [operation.name for operation in trajectory.operations] == ["search", "note"]
     assert trajectory.steps == ("it is red", "ZOOM_IN(x=1)")
     assert mine.needs == {}
+    assert Operations(weights={"TRACK_OBJECT": 1.0}).needs == {}, "what it needs by default is not there either"
 
 
 def test_mistakes_in_the_operations_are_named_together():

@@ -7,7 +7,7 @@ from curriculum_verl.verl_plugin.feedback import FAILURE, Trajectory, gather, la
 
 
 def trajectory(key, row=0, reward=0.0, stage=0, bucket="easy", **extra):
-    return Trajectory(key, {"row": row, "stage": stage, "bucket": bucket}, reward, extra)
+    return Trajectory(key, {"row": row, "stage": stage, "bucket": bucket}, reward, {FAILURE: ""} | extra)
 
 
 def test_responses_are_put_together_by_prompt_in_the_order_of_their_first():
@@ -63,9 +63,14 @@ def test_what_could_not_be_judged_is_invalid_and_neither_passed_nor_failed():
 def test_too_many_failures_end_the_run_and_few_do_not():
     broken = [trajectory("u_0_0", **{FAILURE: "final of prompt p: broke"})]
     feedback = gather([*broken, *(trajectory(f"u_{n}_0") for n in range(1, 10))])
-    refuse_failures(feedback, 0.1)
-    with pytest.raises(CurriculumError, match=r"failed for 1 of 10 responses of a step, expected at most 5%; .* broke"):
-        refuse_failures(feedback, 0.05)
+    refuse_failures(feedback.failures, 10, 0.1)
+    with pytest.raises(CurriculumError, match=r"failed for 1 of 10 responses, expected at most 5%; .* broke"):
+        refuse_failures(feedback.failures, 10, 0.05)
+
+
+def test_rewards_of_another_manager_end_the_run():
+    with pytest.raises(CurriculumError, match="no response was scored by CurriculumRewardManager"):
+        gather([Trajectory("u_0_0", {"row": 0, "stage": 0, "bucket": "easy"}, 1.0, {"acc": 1.0})])
 
 
 def test_tokens_and_tools_are_counted_by_bucket():

@@ -174,6 +174,9 @@ def test_a_bucket_without_validation_rows_that_a_stage_asks_for(config, data):
     config.trainer.test_freq = 5
     assert "curriculum.stages (third): bucket hard has no validation prompts" in problems(config)
     config.trainer.test_freq = -1
+    assert "bucket hard has no validation prompts" in problems(config), "an exit waits for a validation"
+    with open_dict(config):
+        config.curriculum.stages[1].exit = {"metric": "stage/steps", "at_least": 2}
     prepare(config)  # a run that never validates needs none
 
 
@@ -199,6 +202,19 @@ def test_another_reward_manager(config):
     assert "reward.reward_manager: got 'dapo', which knows nothing of reward weights" in problems(config)
 
 
+def test_what_would_break_a_run_of_hours_is_told_before_it(config):
+    config.trainer.v1.trainer_mode = "curriculum_async"
+    config.trainer.resume_mode = "resume_path"
+    config.reward.reward_model.enable = True
+    with open_dict(config):
+        config.algorithm.filter_groups = {"enable": True, "metric": "acc"}
+    text = problems(config)
+    assert "unknown mode 'curriculum_async', expected one of curriculum_sync, curriculum_colocate_async" in text
+    assert "trainer.resume_from_path: is missing" in text
+    assert "reward.reward_model.enable: got true, but its scores go past reward weights" in text
+    assert "algorithm.filter_groups.metric: got 'acc'" in text
+
+
 def saved(config) -> Path:
     """A checkpoint after step 3, as verl marks it."""
     folder = Path(config.trainer.default_local_dir) / "global_step_3"
@@ -222,7 +238,7 @@ def test_a_resume_with_another_recipe_or_other_data_says_what_differs(config, da
     data.write_text(json.dumps(manifest | {"ids_hash": "xxh3-128:other"}))
     assert "data.hash: saved" in problems(config)
     (folder / "curriculum.json").unlink()
-    assert "the curriculum's state cannot be read" in problems(config)
+    assert "holds no curriculum; resume from a checkpoint of this run, or" in problems(config)
 
 
 def test_main_ppo_stops_before_ray_with_the_message_alone(config, tmp_path):

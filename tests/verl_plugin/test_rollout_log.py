@@ -50,6 +50,15 @@ def test_a_log_that_cannot_be_written_is_told_and_ends_nothing(tmp_path, caplog)
     assert "the rollouts of step 3 are lost" in caplog.text
 
 
+def test_a_line_that_json_cannot_hold_is_left_out_with_a_word(tmp_path, caplog):
+    log = RolloutLog(str(tmp_path), None)
+    log._lines = [{"id": "p1", "prompt": object()}, {"id": "p2", "prompt": "x"}]
+    log.write(1)
+    [line] = (tmp_path / "rollout_000001.jsonl").read_text().splitlines()
+    assert '"p2"' in line
+    assert "the rollouts of prompt p1 are not logged" in caplog.text
+
+
 def test_a_step_without_rollouts_is_an_empty_file_and_no_folder_no_log(tmp_path):
     RolloutLog(str(tmp_path / "log"), None).write(3)
     assert (tmp_path / "log" / "rollout_000003.jsonl").read_text() == ""

@@ -89,3 +89,6 @@ def test_a_failure_leaves_nothing_under_the_name(tmp_path, checkpoint):
         require_checkpoint(target)
     keep_checkpoint(checkpoint, target, save)
     assert require_checkpoint(target) == target
+    keep_checkpoint(tmp_path / "nothing", target, save)
+    with pytest.raises(StateError, match="is not there"):
+        require_checkpoint(target)  # a state alone is no checkpoint

@@ -37,6 +37,17 @@ def test_waiting_for_a_thread_does_not_count():
     assert asyncio.run(run()) == [False] * 6
 
 
+def test_a_timeout_of_the_works_own_is_not_ours():
+    async def run() -> None:
+        async def fail() -> None:
+            raise TimeoutError("the socket's")
+
+        await TimeLimit(asyncio.get_running_loop(), 1.0).run(fail)
+
+    with pytest.raises(TimeoutError, match="the socket's"):
+        asyncio.run(run())
+
+
 def test_what_the_work_raises_is_raised():
     async def run() -> None:
         async def fail() -> None:

@@ -51,11 +51,13 @@ def in_order(text: str, *parts: str) -> bool:
 
 
 def test_the_methods_that_the_mixin_extends() -> None:
-    """trainer.py: each is there, and is called with these arguments."""
+    """trainer.py, validating.py, checkpoints.py: each is there, and is called with these arguments."""
     for name in ("_init_dataloader", "_load_checkpoint", "_save_checkpoint", "on_train_begin", "on_train_end"):
         assert parameters(getattr(PPOTrainer, name)) == ["self"], VERL + name
     for name in ("on_step_end", "_validate", "_build_replay_buffer", "on_validate_begin", "on_validate_end"):
         assert parameters(getattr(PPOTrainer, name)) == ["self"], VERL + name
+    assert parameters(PPOTrainer._compute_advantage) == ["self", "batch", "metrics"], VERL
+    assert 'data.batch["token_level_scores"] = data.batch["rm_scores"]' in source(PPOTrainer._compute_advantage), VERL
     assert parameters(PPOTrainer.step) == ["self", "metrics", "timing_raw"], VERL
     assert parameters(PPOTrainer._compute_metrics)[:4] == ["self", "batch", "metrics", "timing_raw"], VERL
     expected = ["self", "data_sources", "sample_uids", "reward_extra_infos_dict", "sample_turns"]
@@ -86,7 +88,7 @@ def test_a_lower_number_of_steps_ends_the_loop() -> None:
 
 
 def test_sync_metrics_can_be_added_to() -> None:
-    """trainer.py: metrics of a validation on demand reach the log of their step."""
+    """validating.py: metrics of a validation on demand reach the log of their step."""
     assert "_pending_sync_metrics" in source(PPOTrainer._consume_sync_metrics), VERL
 
 
@@ -99,7 +101,7 @@ def test_modes_are_compared_by_name() -> None:
 
 
 def test_the_rollout_is_put_aside_and_brought_back_as_each_mode_does() -> None:
-    """trainer.py, _rollout_aside: the calls that each mode itself makes around an update."""
+    """modes.py, _rollout_aside: the calls that each mode itself makes around an update."""
     for name in ("sleep_replicas", "abort_replicas", "resume_generation_replicas", "update_weights"):
         assert callable(getattr(CheckpointEngineManager, name)), VERL + name
     assert "self.checkpoint_manager.sleep_replicas()" in source(PPOTrainerSync.on_sample_end), VERL
@@ -117,7 +119,7 @@ def test_the_rollout_is_put_aside_and_brought_back_as_each_mode_does() -> None:
 
 
 def test_a_checkpoint_is_loaded_by_the_worker_groups() -> None:
-    """trainer.py, _restore: the same two calls as verl's own resume."""
+    """checkpoints.py, _restore: the same two calls as verl's own resume."""
     text = source(PPOTrainer._load_checkpoint)
     assert 'local_path=os.path.join(global_step_folder, "actor")' in text, VERL
     assert "local_path=os.path.join(global_step_folder, str(Role.Critic))" in text, VERL
@@ -126,7 +128,7 @@ def test_a_checkpoint_is_loaded_by_the_worker_groups() -> None:
 
 
 def test_a_checkpoint_is_marked_when_all_of_it_is_there() -> None:
-    """trainer.py, _save_checkpoint: the curriculum's state is written before, in the folder that verl makes."""
+    """checkpoints.py, _save_checkpoint: the curriculum's state is written before, in the folder that verl makes."""
     text = source(PPOTrainer._save_checkpoint)
     assert in_order(text, 'f"global_step_{self.global_steps}"', "latest_checkpointed_iteration.txt", "f.write("), VERL
 

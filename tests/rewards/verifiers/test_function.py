@@ -119,6 +119,15 @@ def test_the_worker_is_another_process_and_stays_warm(verifier):
     assert first == second != os.getpid()
 
 
+def test_a_worker_is_not_taken_for_as_large_as_the_process_that_started_it():
+    ballast = b"x" * (300 << 20)  # more than half of what a worker may hold
+    made = built(60)
+    first, second = (made.score(Response("text", style="process")).value for _ in range(2))
+    made.close()
+    assert first == second
+    del ballast
+
+
 def test_a_task_that_cannot_be_handed_over_has_no_score(verifier):
     score = verifier.score(Response("text", lambda: None, style="by_response"))
     assert score.failure.startswith("the task cannot be handed to a worker: ")
