@@ -12,6 +12,7 @@ from curriculum_verl.errors import unknown_name
 COMMANDS = {
     "bucket": "sort rollouts into ordered buckets of difficulty",
     "preprocess": "make training and validation data in verl's format of a bucket folder",
+    "score-trajectories": "sort trajectories for supervised fine-tuning by their difficulty",
     "check": "validate a recipe and explain it in words",
     "simulate": "try a curriculum without a model, against logged rollouts or a simple learner",
 }
@@ -46,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     if args.command not in COMMANDS:
         parser.error(unknown_name("command", args.command, COMMANDS))
-    command = importlib.import_module(f"curriculum_verl.commands.{args.command}")
+    command = importlib.import_module(f"curriculum_verl.commands.{args.command.replace('-', '_')}")
     return run(f"curriculum-verl {args.command}", command.main, args.arguments)
 
 

@@ -21,13 +21,6 @@ class SharedKeys:
     def __len__(self) -> int:
         return len(self._keys)
 
-    def advice(self) -> str:
-        """What to do about ids that stand more than once."""
-        return (
-            "ids must stand once: --on-duplicate merge pools their responses, first "
-            "keeps the first line, --fields id=FIELD takes another field for the id"
-        )
-
     def shared(self, facts: Facts) -> Mask:
         """Which rows share their key with another."""
         if not len(self._keys):

@@ -84,7 +84,7 @@ class Judge:
     def _advice(self, reason: int) -> str | None:
         """What to do about a line that is an error; None for one that is just rejected."""
         if reason == DUPLICATE and self._settings.on_duplicate == "error":
-            return self._shared.advice()
+            return self._settings.twice
         if reason == METRIC and self._settings.on_invalid == "error":
             return "--on-invalid reject puts such prompts into rejects.jsonl"
         return None

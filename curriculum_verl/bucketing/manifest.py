@@ -1,7 +1,8 @@
 """The manifest of a bucket folder: what went in, how it was cut, what came out; it stands there last."""
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -102,22 +103,26 @@ def read_bucket_manifest(folder: Path) -> BucketManifest:
         raise InputError(f"{path}: says nothing of the fields for {', '.join(missing)}; {again}")
     if manifest.version != VERSION:
         raise InputError(f"{path}: got version {manifest.version}, expected {VERSION}; {again}")
-    for bucket in manifest.buckets:
-        for file in bucket.files:
-            found = (folder / file.path).stat().st_size if (folder / file.path).is_file() else None
-            if found != file.bytes:
-                got = "there is no such file" if found is None else f"got {found:,} bytes"
-                raise InputError(f"{folder / file.path}: {got}, the manifest says {file.bytes:,}; {again}")
+    check_sizes(folder, (file for bucket in manifest.buckets for file in bucket.files), again)
     return manifest
 
 
-def outdated_files(folder: Path) -> list[str]:
-    """The files of an earlier run in a folder, as far as its manifest can be read."""
+def check_sizes(folder: Path, files: Iterable[BucketFile], again: str) -> None:
+    """An error if a file is not there or not as long as its manifest says."""
+    for file in files:
+        found = (folder / file.path).stat().st_size if (folder / file.path).is_file() else None
+        if found != file.bytes:
+            got = "there is no such file" if found is None else f"got {found:,} bytes"
+            raise InputError(f"{folder / file.path}: {got}, the manifest says {file.bytes:,}; {again}")
+
+
+def outdated_files(folder: Path, kind: type[Any] = BucketManifest, beside: Sequence[str] = BESIDE) -> list[str]:
+    """The files of an earlier run in a folder, as far as its manifest, of this kind, can be read."""
     names: list[str] = []
     for path in (folder / NAME, folder / unfinished(NAME)):
         try:
-            manifest = msgspec.json.decode(path.read_bytes(), type=BucketManifest)
+            manifest: Any = msgspec.json.decode(path.read_bytes(), type=kind)
         except (OSError, msgspec.DecodeError):
             continue
-        names += [file.path for bucket in manifest.buckets for file in bucket.files] + [*BESIDE]
+        names += [file.path for bucket in manifest.buckets for file in bucket.files] + [*beside]
     return [name for name in names if Path(name).name == name]

@@ -2,7 +2,7 @@
 
 import io
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +30,7 @@ DIAMOND: dict[str, Any] = {
     "markeredgecolor": "black",
     "clip_on": False,
 }
+Lower = Callable[["Axes", Sequence[BucketSummary], Sequence[str]], None]
 BESIDE: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (1.01, 1), "frameon": False}
 
 
@@ -41,8 +42,8 @@ def colours_of(count: int) -> list[str]:
     return [to_hex(colormaps["viridis"](0.95 * (1 - (place + 0.5) / count))) for place in range(count)]
 
 
-def picture(summary: Summary, colours: Sequence[str]) -> bytes:
-    """A PNG file: prompts along the metric, and below it what was solved of every bucket."""
+def picture(summary: Summary, colours: Sequence[str], lower: "Lower | None" = None) -> bytes:
+    """A PNG file: prompts along the metric, and below it what was solved of every bucket, or what `lower` draws."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -52,9 +53,9 @@ def picture(summary: Summary, colours: Sequence[str]) -> bytes:
     figure = Figure(figsize=(10, 4.2 + height) if summary.buckets else (10, 1.5), layout=layout)
     FigureCanvasAgg(figure)
     if summary.buckets:
-        upper, lower = figure.subplots(2, height_ratios=(4.2, height))
+        upper, below = figure.subplots(2, height_ratios=(4.2, height))
         _draw_histogram(upper, summary, colours)
-        _draw_solved(lower, summary.buckets, colours)
+        (lower or _draw_solved)(below, summary.buckets, colours)
     else:
         figure.text(0.5, 0.5, _label(sentence(summary), 90), ha="center", va="center", fontsize=12, color=INK)
     file = io.BytesIO()
@@ -142,14 +143,20 @@ def _draw_solved(axes: "Axes", buckets: Sequence[BucketSummary], colours: Sequen
         axes.barh(place, sometimes, left=always, color=colour, alpha=0.45, height=0.7)
         axes.barh(place, bucket.never_solved, left=always + sometimes, color=PALE, height=0.7)
         axes.plot(bucket.pass_rate, place, **DIAMOND)
-    axes.set(xlim=(0, 1), ylim=(len(buckets) - 0.5, -0.5), xlabel="share of the bucket's prompts")
-    axes.set_yticks(range(len(buckets)), [_label(bucket.name) for bucket in buckets])
-    axes.tick_params(axis="y", length=0, pad=9)
+    axes.set(xlim=(0, 1), xlabel="share of the bucket's prompts")
     axes.xaxis.set_major_formatter(PercentFormatter(1))
-    axes.spines[["top", "right", "left"]].set_visible(False)
+    name_bars(axes, buckets)
     shades = [Patch(color=GREY), Patch(color=GREY, alpha=0.45, linewidth=0), Patch(color=PALE)]
     labels = ["always solved", "sometimes solved", "never solved", "pass rate"]
     axes.legend([*shades, Line2D([], [], **DIAMOND)], labels, **BESIDE)
+
+
+def name_bars(axes: "Axes", buckets: Sequence[BucketSummary]) -> None:
+    """Name the bars of the lower panel, easiest on top."""
+    axes.set_ylim(len(buckets) - 0.5, -0.5)
+    axes.set_yticks(range(len(buckets)), [_label(bucket.name) for bucket in buckets])
+    axes.tick_params(axis="y", length=0, pad=9)
+    axes.spines[["top", "right", "left"]].set_visible(False)
 
 
 def _label(text: str, limit: int = LABEL) -> str:

@@ -1,9 +1,10 @@
 """Everything that is decided before a bucket is written; a dry run ends here."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
@@ -11,6 +12,7 @@ from curriculum_verl.bucketing.cutting import Axis, Cuts, cut, most_frequent, pl
 from curriculum_verl.bucketing.groups import Sources
 from curriculum_verl.bucketing.inputs import Inputs, refuse_empty
 from curriculum_verl.bucketing.judging import judge
+from curriculum_verl.bucketing.looking import Look, RolloutLook
 from curriculum_verl.bucketing.orders import write_orders
 from curriculum_verl.bucketing.scan import Scanned, scan, scan_tasks
 from curriculum_verl.bucketing.settings import Settings
@@ -40,9 +42,15 @@ class Plan:
         return sum(bucket.prompts for bucket in self.tally.buckets.values())
 
 
-def make_plan(files: Sequence[Path], work: Path, settings: Settings, runner: Runner) -> Plan:
+def make_plan(
+    files: Sequence[Path],
+    work: Path,
+    settings: Settings,
+    runner: Runner,
+    look: Callable[[Any], Look] = RolloutLook,
+) -> Plan:
     """Read everything once, then decide."""
-    scanned = _scan(files, work, settings, runner)
+    scanned = _scan(files, work, settings, runner, look)
     inputs = Inputs(scanned)
     warnings = refuse_empty(inputs, settings.on_invalid)
     sources = Sources(inputs.bytes_at)
@@ -64,11 +72,13 @@ def make_plan(files: Sequence[Path], work: Path, settings: Settings, runner: Run
     return plan
 
 
-def _scan(files: Sequence[Path], work: Path, settings: Settings, runner: Runner) -> list[Scanned]:
+def _scan(
+    files: Sequence[Path], work: Path, settings: Settings, runner: Runner, look: Callable[[Any], Look]
+) -> list[Scanned]:
     scanned: list[Scanned] = []
     total = sum(file.stat().st_size for file in files)
     with tqdm(desc="reading", total=total, unit="B", unit_scale=True, disable=None) as bar:
-        for task in runner.map(scan, scan_tasks(files, work, settings)):
+        for task in runner.map(scan, scan_tasks(files, work, settings, look)):
             scanned.append(task)
             bar.update(sum(found.piece.end - found.piece.start for found in task.pieces))
     return scanned

@@ -6,7 +6,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -63,8 +63,8 @@ def bucket_rollouts(
     began = time.monotonic()
     check_settings(settings)
     files = rollout_files(inputs)
-    _refuse_own_input(files, output)
-    with _dry_folder() if dry_run and not runner.distributed else work_folder(output) as work:
+    refuse_own_input(files, output)
+    with folder_for(output, runner, dry_run) as work:
         if not dry_run:
             _refuse_data(output)
             refuse_used(output, overwrite)
@@ -80,7 +80,7 @@ def _write(plan: Plan, summary: Summary, work: Path, output: Path, runner: Runne
     prefix = plan.settings.prefix
     stems = [f"{prefix}_{name}" if prefix else name for name in plan.cuts.names]
     files = write_buckets(stems, plan.orders, plan.inputs.bytes_at, made, work, runner)
-    rejected_in = _write_rejects(plan, made / REJECTS)
+    rejected_in = write_rejects(plan, made / REJECTS)
     if report:
         write_report(summary, made)
     manifest = _manifest(plan, summary, files, rejected_in)
@@ -91,7 +91,7 @@ def _write(plan: Plan, summary: Summary, work: Path, output: Path, runner: Runne
     return names
 
 
-def _write_rejects(plan: Plan, path: Path) -> Counter[str]:
+def write_rejects(plan: Plan, path: Path) -> Counter[str]:
     """All rejects in the order of the input; how many there are of each file."""
     rejected_in: Counter[str] = Counter()
     scanned, judged = ([_read_rejects(rejects) for rejects in paths] for paths in plan.rejects)
@@ -143,7 +143,8 @@ def _manifest(
     )
 
 
-def _refuse_own_input(files: Sequence[Path], output: Path) -> None:
+def refuse_own_input(files: Sequence[Path], output: Path) -> None:
+    """An error if the output is a folder that is read."""
     inside = [file for file in files if file.resolve().parent == output.resolve()]
     if inside:
         raise InputError(f"-o {output}: is the folder of the input {inside[0].name}; choose another for the buckets")
@@ -152,6 +153,11 @@ def _refuse_own_input(files: Sequence[Path], output: Path) -> None:
 def _refuse_data(output: Path) -> None:
     if manifest_kind(output / NAME) == KIND:
         raise InputError(f"-o {output}: holds data for training, whose manifest must not be replaced; choose another")
+
+
+def folder_for(output: Path, runner: Runner, dry_run: bool) -> AbstractContextManager[Path]:
+    """The folder to work in; in a dry run, unless other machines must see it, it is nowhere near the output."""
+    return _dry_folder() if dry_run and not runner.distributed else work_folder(output)
 
 
 @contextmanager

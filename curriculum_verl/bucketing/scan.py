@@ -4,7 +4,8 @@ import dataclasses
 import itertools
 import uuid
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -12,7 +13,9 @@ from typing import Any, BinaryIO
 import msgspec
 import numpy as np
 
-from curriculum_verl.bucketing.facts import FACTS, Facts, Measure
+from curriculum_verl.bucketing.arrays import is_array, open_array, pieces_of
+from curriculum_verl.bucketing.facts import FACTS, Facts
+from curriculum_verl.bucketing.looking import Look, RolloutLook
 from curriculum_verl.bucketing.settings import Settings
 from curriculum_verl.errors import InputError
 from curriculum_verl.rollouts.files import kind_of
@@ -24,10 +27,9 @@ from curriculum_verl.rollouts.lines import (
     line_blocks,
     lines_before,
     open_piece,
-    pieces,
     valid_utf8,
 )
-from curriculum_verl.rollouts.scores import LineError, ScoreReader
+from curriculum_verl.rollouts.scores import LineError
 
 HEAD = 200  # bytes of a rejected line that are shown
 
@@ -56,11 +58,12 @@ class ScanTask:
     source: int
     folder: Path
     settings: Settings
+    look: Callable[[Any], Look] = RolloutLook  # of the settings
 
 
 @dataclass(slots=True)
 class ScannedPiece:
-    """What a piece held. `bytes_at` is the file that holds its lines as bytes: itself, or its unpacked copy."""
+    """What a piece held. `bytes_at` is the file that holds its lines as bytes: itself, or a copy."""
 
     piece: Piece
     bytes_at: Path
@@ -81,17 +84,19 @@ class Scanned:
     pieces: list[ScannedPiece]
 
 
-def scan_tasks(files: Sequence[Path], folder: Path, settings: Settings) -> list[ScanTask]:
+def scan_tasks(
+    files: Sequence[Path], folder: Path, settings: Settings, look: Callable[[Any], Look] = RolloutLook
+) -> list[ScanTask]:
     """All files as tasks of about HASH_BLOCK bytes; the same tasks wherever they run, so the same results."""
     tasks: list[ScanTask] = []
     gathered: list[Piece] = []
     done = 0
-    for piece in itertools.chain.from_iterable(pieces(file, HASH_BLOCK) for file in files):
+    for piece in itertools.chain.from_iterable(pieces_of(file, HASH_BLOCK) for file in files):
         if gathered and sum(p.end - p.start for p in gathered) + piece.end - piece.start > HASH_BLOCK:
-            tasks.append(ScanTask(len(tasks), tuple(gathered), done, folder, settings))
+            tasks.append(ScanTask(len(tasks), tuple(gathered), done, folder, settings, look))
             done, gathered = done + len(gathered), []
         gathered.append(piece)
-    return [*tasks, ScanTask(len(tasks), tuple(gathered), done, folder, settings)]
+    return [*tasks, ScanTask(len(tasks), tuple(gathered), done, folder, settings, look)]
 
 
 def scan(task: ScanTask) -> Scanned:
@@ -101,10 +106,10 @@ def scan(task: ScanTask) -> Scanned:
     found = Scanned(task.folder / f"facts-{name}", task.folder / f"rejects-{name}.jsonl", 0, [])
     rows = 0
     with found.facts.open("wb") as facts_file, found.rejects.open("wb") as rejects_file:
-        scanner = _Scanner(task.settings, rejects_file)
+        scanner = _Scanner(task, rejects_file)
         for source, piece in enumerate(task.pieces, task.source):
-            plain = kind_of(piece.path) == "plain"
-            scanned = ScannedPiece(piece, piece.path if plain else task.folder / f"unpacked-{source:06}-{name}.jsonl")
+            copy = task.folder / f"copied-{source:06}-{name}.jsonl"
+            scanned = ScannedPiece(piece, copy if scanner.copies(piece) else piece.path)
             for facts in scanner.facts(scanned, source):
                 facts_file.write(facts.tobytes())
                 rows += len(facts)
@@ -115,26 +120,31 @@ def scan(task: ScanTask) -> Scanned:
 class _Scanner:
     """Scans pieces one after the other."""
 
-    def __init__(self, settings: Settings, rejects: BinaryIO):
-        self._settings = settings
+    def __init__(self, task: ScanTask, rejects: BinaryIO):
+        self._settings = task.settings
         self._rejects = rejects
-        self._read = ScoreReader(settings.fields)
-        self._measure = Measure(settings)
+        self._look = task.look(task.settings)
+
+    def copies(self, piece: Piece) -> bool:
+        """Whether buckets get the lines of the piece from a copy."""
+        return self._look.rewrites or kind_of(piece.path) != "plain" or is_array(piece.path)
 
     def facts(self, scanned: ScannedPiece, source: int) -> Iterator[Facts]:
         """The facts of a piece, block by block."""
         piece = scanned.piece
-        with HashedFile(piece.path, piece.start, piece.end) as raw:
-            file, start, length = open_piece(piece, raw)
-            blocks = line_blocks(file, length)
-            if scanned.bytes_at != piece.path:
-                blocks = _kept(blocks, scanned.bytes_at)
-            for lines in blocks:
-                yield np.array(list(self._rows(lines, start, scanned, source)), dtype=FACTS)
+        with HashedFile(piece.path, piece.start, piece.end) as raw, ExitStack() as stack:
+            file, start, length = (open_array if is_array(piece.path) else open_piece)(piece, raw)
+            copy = stack.enter_context(scanned.bytes_at.open("wb")) if scanned.bytes_at != piece.path else None
+            for lines in line_blocks(file, length):
+                if copy and not self._look.rewrites:
+                    copy.writelines(lines)
+                yield np.array(list(self._rows(lines, start, scanned, source, copy)), dtype=FACTS)
                 start += sum(map(len, lines))
             scanned.hashes = raw.finish()
 
-    def _rows(self, lines: list[bytes], start: int, scanned: ScannedPiece, source: int) -> Iterator[tuple[Any, ...]]:
+    def _rows(
+        self, lines: list[bytes], start: int, scanned: ScannedPiece, source: int, copy: BinaryIO | None
+    ) -> Iterator[tuple[Any, ...]]:
         utf8 = valid_utf8(b"".join(lines))
         for line in lines:
             at, start = start, start + len(line)
@@ -147,31 +157,25 @@ class _Scanner:
             try:
                 if not utf8:
                     _check_utf8(line)
-                scored = self._read(line)
+                seen = self._look(line)
             except LineError as error:
                 self._refuse(error, line, scanned, source)
                 continue
-            scanned.formats[scored.format] += 1
-            numbers = self._measure(scored.scores)
+            scanned.formats[seen.format] += 1
             size = len(line) - line.endswith(b"\n")
-            yield scored.key, source, scored.part, at, size, scanned.lines, *numbers
+            if copy and seen.content is not None:
+                at, size = copy.tell(), len(seen.content)
+                copy.write(seen.content + b"\n")
+            yield seen.key, source, seen.part, at, size, scanned.lines, *seen.numbers
 
     def _refuse(self, error: LineError, line: bytes, scanned: ScannedPiece, source: int) -> None:
-        if self._settings.on_invalid == "error":
+        if self._settings.on_invalid == "error" and error.reason not in self._settings.unwanted:
             number = scanned.lines + lines_before(scanned.piece)
             mend = "mend the line, or --on-invalid reject puts such lines into rejects.jsonl"
             raise InputError(f"{scanned.piece.path}:{number}: {error}; {mend}") from error
         scanned.rejected[error.reason] += 1
         reject = Reject.of(source, scanned.lines, error.reason, str(error), line)
         self._rejects.write(msgspec.json.encode(reject) + b"\n")
-
-
-def _kept(blocks: Iterator[list[bytes]], path: Path) -> Iterator[list[bytes]]:
-    """The lines, written to a file as they pass."""
-    with path.open("wb") as file:
-        for lines in blocks:
-            file.writelines(lines)
-            yield lines
 
 
 def _check_utf8(line: bytes) -> None:

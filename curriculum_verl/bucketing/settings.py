@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
 from curriculum_verl.difficulty import Metric, find_metric
 from curriculum_verl.difficulty import Settings as MetricSettings
@@ -40,6 +40,14 @@ class Settings:
     on_duplicate: Literal["error", "merge", "first"] = "error"
     fields: dict[str, tuple[str, ...]] = field(default_factory=lambda: dict(ROLES))
 
+    # What messages advise, and the reasons for which a line is always a reject and never an error.
+    twice: ClassVar[str] = (
+        "ids must stand once: --on-duplicate merge pools their responses, first "
+        "keeps the first line, --fields id=FIELD takes another field for the id"
+    )
+    tied: ClassVar[str] = "; --tie-break METRIC tells them apart"
+    unwanted: ClassVar[tuple[str, ...]] = ()
+
     @property
     def count(self) -> int:
         """How many buckets the cuts make; those for degenerate prompts come on top."""
@@ -62,7 +70,7 @@ class Settings:
         """The names of the cut buckets, easiest first."""
         if self.names is None:
             return NAMES.get(self.count) or numbered(self.count)
-        metric = find_metric(self.metric)
+        metric, _ = self.find_metrics()
         along_the_axis = self.thresholds is not None and metric.direction == "high_is_easy"
         return self.names[::-1] if along_the_axis else self.names
 
@@ -83,17 +91,21 @@ def check_settings(settings: Settings) -> None:
             problems.append(f"{flag}: {error}")
     if settings.tie_break == settings.metric:
         problems.append(f"--tie-break: got {settings.tie_break} twice, expected a metric other than that of -m")
-    if settings.count < 1:
-        problems.append(f"-n: got {settings.buckets}, expected at least 1")
     if settings.k < 1:
         problems.append(f"--k: got {settings.k}, expected at least 1")
     if settings.min_responses < 1:
         problems.append(f"--min-responses: got {settings.min_responses}, expected at least 1")
     if not math.isfinite(settings.pass_threshold):
         problems.append(f"--pass-threshold: got {settings.pass_threshold}, expected a finite number")
-    problems += _threshold_problems(settings) + _name_problems(settings)
+    problems += cut_problems(settings)
     if problems:
         raise ConfigError(problems, "arguments")
+
+
+def cut_problems(settings: Settings) -> list[str]:
+    """What is wrong with how many buckets there are, their thresholds and names."""
+    problems = [f"-n: got {settings.buckets}, expected at least 1"] if settings.count < 1 else []
+    return problems + _threshold_problems(settings) + _name_problems(settings)
 
 
 def _threshold_problems(settings: Settings) -> list[str]:

@@ -84,7 +84,7 @@ class Summary:
 
 def table(summary: Summary) -> str:
     """The bucketing as text, no line longer than WIDTH however long a name is."""
-    parts = (_head(summary), _buckets(summary), _rejects(summary), _warnings(summary))
+    parts = (_head(summary), _buckets(summary), rejects_text(summary), warnings_text(summary))
     return "\n\n".join(part for part in parts if part)
 
 
@@ -204,22 +204,27 @@ def _columns(text: str) -> int:
     )
 
 
-def _fill(text: str, first: str = "", indent: str = "") -> str:
+def fill(text: str, first: str = "", indent: str = "") -> str:
+    """Text in lines of the terminal."""
     return textwrap.fill(
         " ".join(printable(text).split()), WIDTH, initial_indent=first, subsequent_indent=indent, break_on_hyphens=False
     )
 
 
 def _head(summary: Summary) -> str:
-    return "\n".join(_fill(text) for text in (headline(summary), sentence(summary), rule(summary)))
+    return "\n".join(fill(text) for text in (headline(summary), sentence(summary), rule(summary)))
 
 
 def _buckets(summary: Summary) -> str:
     if not summary.buckets:
         return ""
     buckets = [*summary.buckets, total(summary.buckets)] if len(summary.buckets) > 1 else [*summary.buckets]
-    rows = [list(head) for head in _HEADS]
-    rows += [[bucket.name, *figures(bucket, summary.prompts)] for bucket in buckets]
+    return aligned(_HEADS, [[bucket.name, *figures(bucket, summary.prompts)] for bucket in buckets])
+
+
+def aligned(heads: Sequence[Sequence[str]], body: Sequence[Sequence[str]]) -> str:
+    """Rows in columns under their heads, names first; of several rows, the last is apart."""
+    rows = [*heads, *body]
     widths = [max(len(row[column]) for row in rows) for column in range(1, len(rows[0]))]
     room = max(NARROWEST_NAME, WIDTH - sum(widths) - 2 * len(widths))
     names = [elide(row[0], room) for row in rows]
@@ -230,21 +235,23 @@ def _buckets(summary: Summary) -> str:
         + "".join(cell.rjust(width + 2) for cell, width in zip(row[1:], widths, strict=True))
         for name, row in zip(names, rows, strict=True)
     ]
-    line = "-" * len(lines[1])
-    lines[2:] = [line, *lines[2:]]
-    return "\n".join(lines if len(summary.buckets) == 1 else [*lines[:-1], line, lines[-1]])
+    line = "-" * len(lines[len(heads) - 1])
+    lines[len(heads) : len(heads)] = [line]
+    return "\n".join(lines if len(body) == 1 else [*lines[:-1], line, lines[-1]])
 
 
-def _rejects(summary: Summary) -> str:
+def rejects_text(summary: Summary) -> str:
+    """How many lines were rejected, and why."""
     rejected = sum(summary.rejected.values())
     lines = [
         f"{counted(summary.lines, 'line')} read, {summary.blank:,} blank, {rejected:,} rejected" + ":" * bool(rejected)
     ]
     widest = len(f"{max(summary.rejected.values(), default=0):,}")
     for reason, count in by_count(summary.rejected):
-        lines.append(_fill(reason, f"  {count:>{widest},}  ", " " * (widest + 4)))
+        lines.append(fill(reason, f"  {count:>{widest},}  ", " " * (widest + 4)))
     return "\n".join(lines)
 
 
-def _warnings(summary: Summary) -> str:
-    return "\n".join(_fill(warning, "warning: ", "         ") for warning in summary.warnings)
+def warnings_text(summary: Summary) -> str:
+    """What a user should know before going on."""
+    return "\n".join(fill(warning, "warning: ", "         ") for warning in summary.warnings)

@@ -78,7 +78,7 @@ def warnings_of(
         value, count = ties[0]
         found.append(
             f"{largest.name} holds {largest.prompts / prompts:.0%} of the prompts: {count:,} share the value {value:g} "
-            "and equal values stay together; --tie-break METRIC tells them apart"
+            f"and equal values stay together{settings.tied}"
         )
     return found
 

@@ -17,6 +17,7 @@ from curriculum_verl.bucketing.orders import ORDERS, Orders
 from curriculum_verl.parallel import Runner
 
 LONGEST_COPY = 8 << 20
+OPEN_END = b"null}"  # how a line ends whose bucket's label is still to be put there
 SHARD_BLOCKS = 16  # blocks of orders that a task on a cluster writes: about a gigabyte
 
 
@@ -47,35 +48,56 @@ class _Shard:
 
 
 class ShardWriter:
-    """Writes one file for each bucket into a folder."""
+    """Writes the files of all buckets into a folder; those of the same name are one file.
 
-    def __init__(self, folder: Path, names: Sequence[str], sources: Sequence[Path] | Mapping[int, Path]):
+    With labels, JSON texts, every line ends in OPEN_END, and the label of its bucket is put into it.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        names: Sequence[str],
+        sources: Sequence[Path] | Mapping[int, Path],
+        labels: Sequence[bytes] = (),
+    ):
         folder.mkdir(parents=True)
-        paths = [folder / name for name in names]
-        self._sources = sources
+        self._sources, self._labels = sources, labels
         self._open: dict[int, BinaryIO] = {}
-        self._shards = [_Shard(path, path.open("wb", buffering=1 << 20)) for path in paths]
+        paths = {name: folder / name for name in names}
+        self._files = {name: _Shard(path, path.open("wb", buffering=1 << 20)) for name, path in paths.items()}
+        self._shards = [self._files[name] for name in names]
 
     def __enter__(self) -> "ShardWriter":
         return self
 
     def __exit__(self, *_: object) -> None:
-        for file in [*self._open.values(), *(shard.file for shard in self._shards)]:
+        for file in [*self._open.values(), *(shard.file for shard in self._files.values())]:
             file.close()
 
     def write(self, orders: Orders) -> int:
         """Copy these lines; they start with the first line of a prompt. Returns the bytes written."""
-        before = sum(shard.size for shard in self._shards)
+        before = sum(shard.size for shard in self._files.values())
         for number in np.unique(orders["bucket"]).tolist():
             shard = self._shards[number]
             mine = orders[orders["bucket"] == number]
             shard.lines += len(mine)
             shard.prompts += int(mine["first"].sum())
-        for source, start, length, bucket in _runs(orders):
-            self._copy(self._shards[bucket], source, start, length)
-        for shard in self._shards:
+        if self._labels:
+            for source, start, size, bucket in orders[["source", "start", "size", "bucket"]].tolist():
+                self._label(self._shards[bucket], source, start, size, self._labels[bucket])
+        else:
+            for source, start, length, bucket in _runs(orders):
+                self._copy(self._shards[bucket], source, start, length)
+        for shard in self._files.values():
             shard.end_part()
-        return sum(shard.size for shard in self._shards) - before
+        return sum(shard.size for shard in self._files.values()) - before
+
+    def _label(self, shard: _Shard, source: int, start: int, size: int, label: bytes) -> None:
+        """One line, with the label of its bucket."""
+        line = os.pread(self._source(source).fileno(), size, start)
+        if len(line) < size:
+            raise OSError(f"{self._sources[source]}: became shorter while it was read; run again")
+        shard.write(line.removesuffix(OPEN_END) + label + b"}\n")
 
     def _copy(self, shard: _Shard, source: int, start: int, length: int) -> None:
         """One or more whole lines with their ends; the last of a file may lack its own, which is added."""
@@ -101,7 +123,7 @@ class ShardWriter:
         """Where the shards are, and what the manifest says of each."""
         return [
             (shard.path, BucketFile(shard.path.name, shard.size, shard.lines, shard.prompts, shard.starts))
-            for shard in self._shards
+            for shard in self._files.values()
         ]
 
 
@@ -126,39 +148,50 @@ class WriteTask:
     folder: Path
     names: tuple[str, ...]
     sources: dict[int, Path]  # those that the orders name: of very many files a task needs few
+    labels: tuple[bytes, ...] = ()
 
 
 def write_shards(task: WriteTask) -> list[tuple[Path, BucketFile]]:
     """Carry out orders; a task that runs again starts afresh in a folder of its own."""
     folder = task.folder / f"{os.getpid()}-{os.urandom(4).hex()}"
-    with ShardWriter(folder, task.names, task.sources) as writer:
+    with ShardWriter(folder, task.names, task.sources, task.labels) as writer:
         for path in task.orders:
             writer.write(np.fromfile(path, dtype=ORDERS))
     return writer.files()
 
 
 def write_buckets(
-    stems: Sequence[str], orders: Sequence[Path], sources: tuple[Path, ...], made: Path, work: Path, runner: Runner
+    stems: Sequence[str],
+    orders: Sequence[Path],
+    sources: tuple[Path, ...],
+    made: Path,
+    work: Path,
+    runner: Runner,
+    labels: tuple[bytes, ...] = (),
 ) -> list[list[BucketFile]]:
-    """The files of every bucket, in `made`: one each, or on a cluster the shards that its tasks wrote."""
+    """The files of every bucket, in `made`: one each, or on a cluster the shards that its tasks wrote.
+
+    Buckets whose stems are the same share their files, in the order of the input.
+    """
     names = tuple(f"{stem}.jsonl" for stem in stems)
     with tqdm(desc="writing", total=len(orders), unit=" blocks", disable=None) as bar:
         if runner.workers == 1 and not runner.distributed:
-            with ShardWriter(work / "shards", names, sources) as writer:
+            with ShardWriter(work / "shards", names, sources, labels) as writer:
                 for path in orders:
                     writer.write(np.fromfile(path, dtype=ORDERS))
                     bar.update()
             written = [writer.files()]
         else:
             batches = _batches(orders, runner)
-            tasks = [WriteTask(batch, work / "shards", names, _named(batch, sources)) for batch in batches]
+            tasks = [WriteTask(batch, work / "shards", names, _named(batch, sources), labels) for batch in batches]
             written = []
             for batch, files in zip(batches, runner.map(write_shards, tasks), strict=True):
                 written.append(files)
                 bar.update(len(batch))
-    by_bucket = [[shard for shard in shards if shard[1].prompts] for shards in zip(*written, strict=True)]
+    by_file = [[shard for shard in shards if shard[1].prompts] for shards in zip(*written, strict=True)]
     place = _renamed if runner.distributed else _joined
-    return [place(stem, shards, made) for stem, shards in zip(stems, by_bucket, strict=True)]
+    made_of = {stem: place(stem, shards, made) for stem, shards in zip(dict.fromkeys(stems), by_file, strict=True)}
+    return [made_of[stem] for stem in stems]
 
 
 def _named(orders: Sequence[Path], sources: Sequence[Path]) -> dict[int, Path]:

@@ -1,0 +1,190 @@
+"""An SFT run from its config: data, model and trainer are built, trained, and what came of it is written."""
+
+import json
+import logging
+import sys
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerState, TrainingArguments, set_seed
+from transformers.utils.logging import disable_progress_bar
+
+from curriculum_verl.atomic import replacing
+from curriculum_verl.curriculum import Curriculum
+from curriculum_verl.errors import InputError
+from curriculum_verl.rewards.verifiers.registry import build_verifier
+from curriculum_verl.sft.callback import CurriculumCallback, out_of_patience
+from curriculum_verl.sft.checkpoints import TRAINER_STATE, best, checkpoints, find_checkpoint, mean_weights, step_of
+from curriculum_verl.sft.config import SftConfig
+from curriculum_verl.sft.data import CurriculumDataset, load_dataset
+from curriculum_verl.sft.lora import add_adapters
+from curriculum_verl.sft.trackers import Trackers
+from curriculum_verl.sft.trainer import CurriculumTrainer
+from curriculum_verl.verl_plugin.reporting import Reporter
+from curriculum_verl.verl_plugin.stage_checkpoints import STATE
+
+logger = logging.getLogger(__name__)
+
+FINAL, REPORT, METRICS = "final", "evaluation.json", "curriculum.jsonl"
+
+
+def run_sft(config: SftConfig, resume: str | None = None) -> CurriculumTrainer:
+    """Train, and write the final model and its evaluation; `resume` is a checkpoint, or auto for the last one."""
+    if not sys.stderr.isatty():
+        disable_progress_bar()  # type: ignore[no-untyped-call]
+    checkpoint = find_checkpoint(Path(config.training.output), resume)
+    trainer = build_trainer(config)
+    if checkpoint is not None:
+        take_up(trainer, checkpoint, config)
+    trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+    finish(trainer, config)
+    if trainer.args.world_size > 1:  # a process that leaves while others still talk to it takes them down
+        trainer.accelerator.wait_for_everyone()
+        trainer.accelerator.end_training()
+    return trainer
+
+
+def take_up(trainer: CurriculumTrainer, checkpoint: Path, config: SftConfig) -> None:
+    """Give the curriculum the state of a checkpoint; a run that had ended there trains no further."""
+    for difference in trainer.curriculum.load(checkpoint / STATE, force=config.training.resume == "force"):
+        logger.warning("the resumed curriculum differs: %s", difference)
+    logger.warning("going on from %s", checkpoint)
+    state = TrainerState.load_from_json(str(checkpoint / TRAINER_STATE))
+    patience = config.training.early_stopping
+    if trainer.curriculum.stopped or out_of_patience(patience, state.log_history, trainer.curriculum):
+        trainer.args.max_steps = state.global_step
+
+
+def build_trainer(config: SftConfig) -> CurriculumTrainer:
+    """The trainer, with nothing trained yet."""
+    training = config.training
+    arguments = training_arguments(config)
+    set_seed(training.seed)
+    tokenizer = load_tokenizer(config)
+    train = cast(CurriculumDataset, load_dataset(tokenizer, config.data, config.data.train, CurriculumDataset))
+    validation = load_dataset(tokenizer, config.data, config.data.validation)
+    train.curriculum = Curriculum.from_config(config.curriculum, train.index)
+    verifier = build_verifier(config.evaluation.verifier) if config.evaluation.score == "answers" else None
+    trainer = CurriculumTrainer(
+        load_model(config), arguments, tokenizer, train, validation, config.evaluation, verifier
+    )
+    trackers = Trackers(training.trackers, trainer.callback_handler.callbacks)
+    path = Path(training.metrics_file or Path(training.output) / METRICS)
+    reporter = Reporter(path, train.curriculum) if trainer.is_world_process_zero() else None
+    trainer.add_callback(CurriculumCallback(trainer, trackers, reporter, training.early_stopping))
+    return trainer
+
+
+def training_arguments(config: SftConfig) -> TrainingArguments:
+    """The Trainer's own arguments."""
+    training = config.training
+    arguments = TrainingArguments(
+        output_dir=training.output,
+        max_steps=training.max_steps,  # never left to the Trainer, which would count epochs of the data
+        per_device_train_batch_size=training.device_batch_size,
+        per_device_eval_batch_size=config.evaluation.batch_size,
+        learning_rate=training.learning_rate,
+        lr_scheduler_type=training.schedule,
+        warmup_steps=training.warmup_steps,
+        weight_decay=training.weight_decay,
+        max_grad_norm=training.max_grad_norm,
+        seed=training.seed,
+        bf16=training.bf16,
+        gradient_checkpointing=training.gradient_checkpointing,
+        gradient_checkpointing_kwargs={"use_reentrant": False},
+        eval_strategy="steps",
+        eval_steps=training.eval_every,
+        save_strategy="steps",
+        save_steps=training.save_every,
+        save_total_limit=training.keep,
+        logging_steps=training.log_every,
+        metric_for_best_model="score",
+        greater_is_better=True,
+        report_to=list(training.trackers),
+        remove_unused_columns=False,
+        label_names=["labels"],
+        dataloader_num_workers=0,  # workers would draw ahead, past a switch of stage
+        ignore_data_skip=True,  # the curriculum's state says where the data goes on
+        use_cpu=not torch.accelerator.is_available(),
+        disable_tqdm=not sys.stderr.isatty(),
+    )
+    if arguments.n_gpu > 1:
+        raise InputError(f"got {arguments.n_gpu} GPUs in one process; start one a GPU: torchrun --nproc-per-node ...")
+    at_once = training.device_batch_size * arguments.world_size
+    if training.batch_size % at_once:
+        raise InputError(
+            f"training.batch_size: got {training.batch_size}, expected a multiple of {at_once}: "
+            f"training.device_batch_size={training.device_batch_size} on each of {arguments.world_size} devices"
+        )
+    arguments.gradient_accumulation_steps = training.batch_size // at_once
+    return arguments
+
+
+def load_tokenizer(config: SftConfig) -> Any:
+    """The tokenizer, which must be able to render chats."""
+    tokenizer = AutoTokenizer.from_pretrained(config.model.path)
+    if tokenizer.chat_template is None:
+        raise InputError(f"{config.model.path}: its tokenizer has no chat template; take an instruct model, or set one")
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def load_model(config: SftConfig) -> Any:
+    """The model, with adapters if the recipe wants them."""
+    options = {} if config.model.attention is None else {"attn_implementation": config.model.attention}
+    dtype = getattr(torch, config.model.dtype)
+    model = AutoModelForCausalLM.from_pretrained(config.model.path, dtype=dtype, **options)
+    return model if config.lora is None else add_adapters(model, config.lora)
+
+
+def finish(trainer: CurriculumTrainer, config: SftConfig) -> None:
+    """Write the final model, and its evaluation on the test data, or where there is none on the validation data."""
+    sources = take_final_weights(trainer, config)
+    trainer.save_model(str(trainer.root / FINAL))
+    kind = "test" if config.data.test else "validation"
+    data = trainer.validation
+    if config.data.test:
+        data = load_dataset(trainer.processing_class, config.data, config.data.test)
+    metrics = trainer.evaluate(cast(Any, data), metric_key_prefix="test")
+    if not trainer.is_world_process_zero():
+        return
+    names = ("score", "token_accuracy", "loss")
+    report = {
+        "step": trainer.state.global_step,
+        "stage": trainer.curriculum.stage.name,
+        "model": [path.name for path in sources] or "last step",
+        "data": kind,
+        "score": config.evaluation.score,
+        "mean": {name: metrics[f"test_{name}"] for name in names},
+        "buckets": {
+            bucket: {"samples": size} | {name: metrics[f"test_{bucket}_{name}"] for name in names}
+            for bucket, size in data.index.by_name(data.index.sizes).items()
+        },
+    }
+    with replacing(trainer.root / REPORT) as file:
+        file.write(json.dumps(report, indent=2).encode() + b"\n")
+
+
+def take_final_weights(trainer: CurriculumTrainer, config: SftConfig) -> list[Path]:
+    """Put the mean of the chosen checkpoints into the model; without a choice it is the last step's own."""
+    final = config.training.final
+    if final.of == "last" and final.count == 1:
+        return []
+    if trainer.is_fsdp_enabled:
+        raise InputError("training.final: checkpoints of FSDP cannot be averaged here; expected {of: last, count: 1}")
+    found = checkpoints(trainer.root)
+    rollbacks = {switch.step for switch in trainer.curriculum.transitions if switch.kind == "rollback"}
+    history = trainer.state.log_history
+    chosen = best(found, history, final.count, rollbacks) if final.of == "best" else found[-final.count :]
+    weights = mean_weights(chosen)
+    model = trainer.accelerator.unwrap_model(cast(Any, trainer.model))
+    if config.lora is None:
+        model.load_state_dict(weights, strict=False)  # tied weights are saved once
+    else:
+        from peft import set_peft_model_state_dict
+
+        set_peft_model_state_dict(model, weights)
+    logger.warning("the final model is of step %s", ", ".join(str(step_of(path)) for path in chosen))
+    return chosen

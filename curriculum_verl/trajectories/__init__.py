@@ -1,0 +1,1 @@
+"""Difficulty of trajectories for supervised fine-tuning: read, scored by weighted factors, sorted into buckets."""

@@ -1,0 +1,62 @@
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from curriculum_verl.errors import InputError, StateError
+from curriculum_verl.sft.checkpoints import best, checkpoints, find_checkpoint, mean_weights, require_stage, step_of
+
+
+def make(root: Path, step: int, *, whole: bool = True, value: float = 0.0, name: str = "w") -> Path:
+    folder = root / f"checkpoint-{step}"
+    folder.mkdir(parents=True)
+    save_file({name: torch.full((2,), value, dtype=torch.bfloat16)}, folder / "model.safetensors")
+    (folder / "curriculum.json").write_text("{}")
+    (folder / "trainer_state.json").write_text(json.dumps({}) if whole else '{"half": ')
+    return folder
+
+
+def test_only_whole_checkpoints_count_and_by_number(tmp_path: Path) -> None:
+    made = [make(tmp_path, step) for step in (9, 10, 100)]
+    make(tmp_path, 101, whole=False)
+    (make(tmp_path, 102) / "curriculum.json").unlink()
+    (tmp_path / "checkpoint-best").mkdir()
+    assert checkpoints(tmp_path) == made
+    assert find_checkpoint(tmp_path, "auto") == made[-1]
+    assert find_checkpoint(tmp_path, str(made[0])) == made[0]
+    assert find_checkpoint(tmp_path / "new", "auto") is None
+    assert find_checkpoint(tmp_path / "new", None) is None
+    with pytest.raises(InputError, match="holds a run; go on with it by --resume"):
+        find_checkpoint(tmp_path, None)
+    with pytest.raises(InputError, match="expected a checkpoint folder"):
+        find_checkpoint(tmp_path, str(tmp_path / "checkpoint-101"))
+
+
+def test_a_stage_that_is_not_whole_cannot_be_restored(tmp_path: Path) -> None:
+    whole = make(tmp_path, 1)
+    assert require_stage(whole) == whole
+    with pytest.raises(StateError, match="is not there; keep the stages folder"):
+        require_stage(make(tmp_path, 2, whole=False))
+
+
+def test_the_best_are_by_the_evaluation_of_their_step(tmp_path: Path) -> None:
+    made = [make(tmp_path, step) for step in (1, 2, 3, 4, 5)]
+    history = [{"step": s, "eval_score": v} for s, v in ((1, 0.5), (2, 0.9), (3, 0.9), (4, 0.95))]
+    history.append({"step": 5, "loss": 9.0})
+    assert [step_of(path) for path in best(made, history, 2)] == [4, 3], "of equals the later"
+    assert [step_of(path) for path in best(made, history, 2, without={4})] == [3, 2]
+
+
+def test_the_mean_is_of_every_weight_in_its_own_type(tmp_path: Path) -> None:
+    mean = mean_weights([make(tmp_path, 1, value=1.0), make(tmp_path, 2, value=2.0), make(tmp_path, 3, value=6.0)])
+    assert mean["w"].tolist() == [3.0, 3.0]
+    assert mean["w"].dtype == torch.bfloat16
+
+
+def test_checkpoints_of_different_models_have_no_mean(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="holds other weights"):
+        mean_weights([make(tmp_path, 1), make(tmp_path, 2, name="v")])
+    with pytest.raises(InputError, match="got no checkpoint to average"):
+        mean_weights([])

@@ -1,0 +1,48 @@
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from sft.toy_sft import recipe
+
+from curriculum_verl.sft.run import build_trainer
+from curriculum_verl.sft.trackers import Trackers
+
+
+def test_tensorboard_shows_the_stage_and_the_reasons_by_their_own_names(
+    toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("tensorboard")
+    monkeypatch.setenv("TENSORBOARD_LOGGING_DIR", str(tmp_path / "board"))
+    trainer = build_trainer(
+        recipe(toy, tmp_path / "run", "training.trackers=[tensorboard]", "training.max_steps=4", "training.log_every=1")
+    )
+    trainer.train()
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    board = EventAccumulator(str(tmp_path / "board"))
+    board.Reload()
+    stages = {event.step: event.value for event in board.Scalars("curriculum/stage")}
+    assert stages == {1: 0, 2: 0, 3: 0, 4: 1}
+    assert [event.step for event in board.Scalars("curriculum/event/advance")] == [3]
+    assert "eval/hard_score" in board.Tags()["scalars"]
+    assert "curriculum/reason/text_summary" in board.Tags()["tensors"]
+
+
+def test_wandb_gets_numbers_and_text_beside_the_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    logged: list[dict[str, object]] = []
+    monkeypatch.setitem(sys.modules, "wandb", SimpleNamespace(run=object(), log=logged.append))
+    trackers = Trackers(["wandb"], [])
+    trackers.log({"curriculum/stage": 1.0}, 7)
+    trackers.log({"curriculum/reason": "because"}, 8, backend=("wandb", "file"))
+    trackers.log({"x": 1}, 9, backend=("file",))
+    assert logged == [
+        {"curriculum/stage": 1.0, "train/global_step": 7},
+        {"curriculum/reason": "because", "train/global_step": 8},
+    ]
+
+
+def test_without_trackers_nothing_is_logged(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "wandb", None)  # an import would fail
+    Trackers([], []).log({"curriculum/stage": 1.0}, 7)
+    assert Trackers([], []).logger == {}
