@@ -3,7 +3,8 @@
 {"kind": "start", "step": 0, "time": ..., "stages": [...], "buckets": [...]}   a process begins after this step
 {"kind": "step", "step": 1, "time": ..., "stage": "easy", "metrics": {...}}    all that verl logs of a step
 {"kind": "advance", "step": 8, "time": ..., "source": ..., "target": ..., "reason": ..., "before": ..., "after": ...}
-Further kinds: rollback, alarm, warning, stop. After a resume, what an earlier process said of later steps is void.
+Further kinds: validation (its metrics, before the line of its step), rollback, alarm, warning, stop. After a resume,
+what an earlier process said of later steps is void.
 """
 
 import logging

@@ -34,6 +34,10 @@ class Reporter:
         """All that is known of a step."""
         self._file.write("step", step, stage=self._curriculum.stage.name, metrics=numbers(metrics))
 
+    def validation(self, step: int, metrics: Mapping[str, Any]) -> None:
+        """All that a validation showed, also one before training or after its end."""
+        self._file.write("validation", step, stage=self._curriculum.stage.name, metrics=numbers(metrics))
+
     def decision(self, decision: Decision, tracking: Any) -> dict[str, float]:
         """Tell of a decision; returns the events as numbers, for the step's metrics."""
         events: dict[str, float] = {}

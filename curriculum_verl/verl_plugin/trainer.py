@@ -152,6 +152,13 @@ class CurriculumMixin(ValidationMixin):
         told = {f"curriculum/{name}": value for name, value in usage.items()}
         return feedback.components | told | self._follow(self._decision)
 
+    def _validate(self) -> dict[str, float]:
+        before = self._validated
+        metrics = super()._validate()
+        if self._validated is not before:
+            self._reporter.validation(self.global_steps, metrics)
+        return metrics
+
     def _follow(self, decision: Decision) -> dict[str, float]:
         return super()._follow(decision) | self._reporter.decision(decision, getattr(self, "logger", None))
 

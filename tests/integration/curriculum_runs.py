@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
-from integration.verl_runs import Run, toy_recipe
+from integration.verl_runs import Run, launch, toy_recipe, train
 from integration.verl_toy import Toy, sum_row
 from made_up_rollouts import rollout, write
 
@@ -86,3 +86,18 @@ def events(run: Run, *kinds: str) -> list[dict[str, Any]]:
     """Lines of the metrics file of these kinds."""
     lines = (run.folder / "checkpoints" / "curriculum.jsonl").read_text().splitlines()
     return [line for line in map(json.loads, lines) if line["kind"] in kinds]
+
+
+def killed_and_resumed(folder: Path, recipe: dict[str, Any], overrides: dict[str, Any], after: int) -> list[Run]:
+    """The same run twice: killed after a step, and to the end; its rollouts are logged beside its folder."""
+    recipe["curriculum"]["rollout_log"] = str(folder / "rollouts")
+    with launch(folder / "run", recipe, overrides) as running:
+        running.wait_for_step(after)
+        killed = running.kill()
+    return [killed, train(folder / "run", recipe, overrides)]
+
+
+def logged(run: Run, step: int) -> list[dict[str, Any]]:
+    """The rollouts of a step, a line for each prompt, as they are logged beside the run's folder."""
+    path = run.folder.parent / "rollouts" / f"rollout_{step:06d}.jsonl"
+    return [json.loads(line) for line in path.read_text().splitlines()]

@@ -1,10 +1,8 @@
 """The curriculum in verl's colocated asynchronous mode: prompts of two stages in a batch, validation on demand."""
 
-import json
-
 import pytest
-from integration.curriculum_runs import BLOCK, curriculum_recipe, ends_well, events
-from integration.verl_runs import Run, launch, train
+from integration.curriculum_runs import BLOCK, curriculum_recipe, ends_well, events, killed_and_resumed, logged
+from integration.verl_runs import Run
 
 STEPS = 6
 
@@ -15,23 +13,14 @@ def runs(toy, data, tmp_path_factory) -> list[Run]:
     folder = tmp_path_factory.mktemp("async")
     stages = [dict(stage) for stage in BLOCK["stages"]]
     stages[1]["exit"] = {"metric": "stage/steps", "at_least": 2}  # of validations there are those that this asks for
-    validated = {"stages": stages, "rollout_log": str(folder / "rollouts"), "advance": {"validate_now": True}}
-    recipe = curriculum_recipe(toy, data, **validated)
+    recipe = curriculum_recipe(toy, data, stages=stages, advance={"validate_now": True})
     overrides = {
         "trainer.v1.trainer_mode": "curriculum_colocate_async",
         "trainer.save_freq": 1,
         "trainer.test_freq": -1,
         "data.max_response_length": 16,
     }
-    with launch(folder / "run", recipe, overrides) as running:
-        running.wait_for_step(3)
-        killed = running.kill()
-    return [killed, train(folder / "run", recipe, overrides)]
-
-
-def logged(runs: list[Run], step: int) -> list[dict]:
-    path = runs[0].folder.parent / "rollouts" / f"rollout_{step:06d}.jsonl"
-    return [json.loads(line) for line in path.read_text().splitlines()]
+    return killed_and_resumed(folder, recipe, overrides, after=3)
 
 
 def test_it_ends_well_and_switches(runs):
@@ -49,7 +38,7 @@ def test_an_advance_has_the_validation_that_it_asked_for_and_there_is_no_other(r
 def test_every_response_is_weighed_by_the_stage_of_its_prompt(runs):
     seen = set()
     for step in range(1, STEPS + 1):
-        for line in logged(runs, step):
+        for line in logged(runs[0], step):
             weight = BLOCK["stages"][line["stage"]].get("rewards", {"final": 1.0})["final"]
             seen.add(line["stage"])
             assert line["weights"]["final"] == weight
@@ -59,5 +48,5 @@ def test_every_response_is_weighed_by_the_stage_of_its_prompt(runs):
 
 def test_no_prompt_in_flight_is_lost_by_a_kill(runs):
     for step in range(1, STEPS + 1):
-        assert len(logged(runs, step)) == 8, step
-        assert all(len(line["response"]) == 4 for line in logged(runs, step)), step
+        assert len(logged(runs[0], step)) == 8, step
+        assert all(len(line["response"]) == 4 for line in logged(runs[0], step)), step

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from integration.curriculum_runs import curriculum_recipe, ends_well, events
+from integration.curriculum_runs import curriculum_recipe, ends_well, events, logged
 from integration.verl_runs import Run, train
 
 from curriculum_verl.bucketing.run import bucket_rollouts
@@ -44,20 +44,16 @@ def run(toy, data, tmp_path_factory) -> Run:
     return train(folder / "run", curriculum_recipe(toy, data, **block), overrides)
 
 
-def logged(run: Run, step: int) -> list[dict]:
-    path = run.folder.parent / "rollouts" / f"rollout_{step:06d}.jsonl"
-    return [json.loads(line) for line in path.read_text().splitlines()]
-
-
 def test_the_filter_drops_groups_without_a_signal_and_the_curriculum_knows_of_them(run):
     ends_well(run)
     dropped = run.series("training/filter_groups/evicted_samples")
+    surplus = run.series("training/filter_groups/discarded_surplus_samples")
     assert dropped[1] > 0
     for step in range(1, 5):
         trained = {prompt for prompt, _, _ in run.responses(step)} - {""}  # which only pads the batch
         assert len(trained) == 8
         lines = logged(run, step)
-        assert len(lines) > 8
+        assert len(lines) == 8 + dropped.get(step, 0) + surplus.get(step, 0), "those that were dropped are there too"
         signal = [len(set(line["reward"])) > 1 for line in lines]
         assert run.metrics[step]["curriculum/filtering_rate"] == pytest.approx(sum(signal) / len(signal))
 

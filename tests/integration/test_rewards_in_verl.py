@@ -4,8 +4,8 @@ import json
 import shutil
 
 import pytest
-from integration.curriculum_runs import curriculum_recipe, ends_well, events
-from integration.verl_runs import Run, launch, train
+from integration.curriculum_runs import curriculum_recipe, ends_well, events, killed_and_resumed, logged
+from integration.verl_runs import Run
 from integration.verl_toy import Toy, teach
 
 STAGES = [
@@ -44,18 +44,10 @@ def runs(toy, data, tmp_path_factory) -> list[Run]:
         "curiosity": {"target": 1.0},
         "normalise": {"coherence": {"kind": "clip", "low": -0.5, "high": 0.5}},
     }
-    recipe = curriculum_recipe(taught, data, stages=STAGES, scoring=scoring, rollout_log=str(folder / "rollouts"))
+    recipe = curriculum_recipe(taught, data, stages=STAGES, scoring=scoring)
     del recipe["reward"]["custom_reward_function"]
     overrides = {"data.max_response_length": 16, "trainer.save_freq": 1, "trainer.test_freq": -1}
-    with launch(folder / "run", recipe, overrides) as running:
-        running.wait_for_step(5)
-        killed = running.kill()
-    return [killed, train(folder / "run", recipe, overrides)]
-
-
-def logged(runs: list[Run], step: int) -> list[dict]:
-    path = runs[0].folder.parent / "rollouts" / f"rollout_{step:06d}.jsonl"
-    return [json.loads(line) for line in path.read_text().splitlines()]
+    return killed_and_resumed(folder, recipe, overrides, after=5)
 
 
 def test_weights_switch_at_the_metrics_and_every_response_is_weighed_by_its_stage(runs):
@@ -65,7 +57,7 @@ def test_weights_switch_at_the_metrics_and_every_response_is_weighed_by_its_stag
     assert any("reward/final over 2 above 0.01" in reason for reason in told.values())
     seen = set()
     for step in range(1, STEPS + 1):
-        for line in logged(runs, step):
+        for line in logged(runs[0], step):
             seen.add(line["stage"])
             weights = WEIGHTS[line["stage"]]
             assert {name: weight for name, weight in line["weights"].items() if weight} == weights
@@ -83,13 +75,13 @@ def test_raw_components_are_told_in_every_stage_whatever_their_weight(runs):
         assert name in last, name
     assert first["curriculum/curiosity/tool_use_rate"] > 0, "the model was taught to call a tool"
     assert any(value != 0 for step in range(1, STEPS + 1) for value in curiosity(runs, step)), "so there is a bonus"
-    for line in logged(runs, 1):
+    for line in logged(runs[0], 1):
         for value, text in zip(line["components"]["curiosity"], line["response"], strict=True):
             assert value <= 0 or "LOOK(" in text, "a bonus is for a call"
 
 
 def curiosity(runs: list[Run], step: int) -> list[float]:
-    return [value for line in logged(runs, step) for value in line["components"]["curiosity"]]
+    return [value for line in logged(runs[0], step) for value in line["components"]["curiosity"]]
 
 
 def test_what_curiosity_has_seen_is_in_the_checkpoint(runs):

@@ -62,6 +62,8 @@ def test_alarms_warnings_and_the_stop_are_told(tmp_path, reporter):
 def test_steps_come_with_the_stage_and_finite_numbers(tmp_path, reporter):
     reporter.begin(4)
     reporter.step(5, {"x": 1, "y": float("nan")})
-    start, step = lines(tmp_path)
+    reporter.validation(5, {"val/easy": 0.5})
+    start, step, validation = lines(tmp_path)
+    assert (validation["kind"], validation["metrics"]) == ("validation", {"val/easy": 0.5})
     assert (start["stages"], start["buckets"], start["step"]) == (["a", "b"], ["easy"], 4)
     assert (step["stage"], step["metrics"]) == ("a", {"x": 1.0})
