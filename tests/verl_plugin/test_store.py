@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import pytest
 
 pytest.importorskip("transfer_queue")
@@ -28,4 +30,6 @@ def test_groups_are_shown_before_they_are_cleared_and_only_those_of_training(mon
 
 
 def test_a_sampler_of_the_users_own_is_let_be():
-    store.before_clearing(object(), print)
+    sampler = SimpleNamespace()
+    store.before_clearing(sampler, print)
+    assert vars(sampler) == {}

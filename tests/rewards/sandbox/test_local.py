@@ -239,6 +239,7 @@ def test_a_caller_that_dies_takes_the_program_with_it(namespaces, token):
         finally:
             caller.kill()
     wait_until(lambda: not running(token))
+    assert caller.returncode == -9, "it died, and did not end by itself"
 
 
 def wait_until(condition):
