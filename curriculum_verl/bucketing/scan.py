@@ -13,11 +13,11 @@ from typing import Any, BinaryIO
 import msgspec
 import numpy as np
 
-from curriculum_verl.bucketing.arrays import is_array, open_array, pieces_of
 from curriculum_verl.bucketing.facts import FACTS, Facts
 from curriculum_verl.bucketing.looking import Look, RolloutLook
 from curriculum_verl.bucketing.settings import Settings
 from curriculum_verl.errors import InputError
+from curriculum_verl.rollouts.arrays import is_array, open_array, pieces_of
 from curriculum_verl.rollouts.files import kind_of
 from curriculum_verl.rollouts.lines import (
     BOM,

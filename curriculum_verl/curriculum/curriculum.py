@@ -204,6 +204,10 @@ class Curriculum:
         """Take a validation's mean score of every bucket, as a number or as a Rate with its number of trials."""
         return self._after(self._manager.after_validation(int(step), scores))
 
+    def switch(self, by: int) -> Decision:
+        """Begin the stage that is so many further, +1 or -1 say, now and whatever the conditions say."""
+        return self._after(self._manager.switch(self._step, by))
+
     def _check_feedback(self, rows: NDArray[Any], rewards: GroupScores, drawn_in: NDArray[Any]) -> None:
         """Refuse feedback that does not fit before it changes anything."""
         for what, values in (("prompts", rows), ("stages", drawn_in)):

@@ -14,7 +14,7 @@ from curriculum_verl.curriculum.mixing import replay_floors
 from curriculum_verl.curriculum.pending import PendingAdvance, fall_in_words
 from curriculum_verl.curriculum.tracker import Rate, Tracker
 from curriculum_verl.curriculum.validation import Validation
-from curriculum_verl.errors import unknown_name
+from curriculum_verl.errors import InputError, unknown_name
 
 logger = logging.getLogger(__name__)
 
@@ -142,6 +142,15 @@ class Manager:
             self._check(step)
         elif self._end is not None:
             self._end.observe(self._tracker, self._now.stage_start)
+        return self._decision
+
+    def switch(self, step: int, by: int) -> Decision:
+        """Begin the stage that is so many further, by hand; what was pending is forgotten."""
+        self._decision = Decision(step, stop=self._now.stop)
+        target = self._now.stage + by
+        if by == 0 or not 0 <= target < len(self._config.stages):
+            raise InputError(f"got a switch by {by:+d} in stage {self.stage.name!r}: there is no other stage there")
+        self._switch(step, target, "advance" if by > 0 else "rollback", "by hand", None)
         return self._decision
 
     def _due(self, step: int) -> bool:

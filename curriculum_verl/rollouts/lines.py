@@ -122,7 +122,7 @@ def open_piece(piece: Piece, raw: HashedFile) -> tuple[BinaryIO, int, int | None
         return cast(BinaryIO, file), piece.start + skipped, max(0, piece.end - piece.start - skipped)
     if kind == "parquet":
         raw.finish()
-        return cast(BinaryIO, io.BufferedReader(_Generated(parquet_lines(piece.path)), BLOCK)), 0, None
+        return cast(BinaryIO, io.BufferedReader(Generated(parquet_lines(piece.path)), BLOCK)), 0, None
     return cast(BinaryIO, io.BufferedReader(_Unpacked(raw, piece.path), BLOCK)), 0, None
 
 
@@ -166,7 +166,7 @@ class _Unpacked(io.RawIOBase):
             ) from error
 
 
-class _Generated(io.RawIOBase):
+class Generated(io.RawIOBase):
     """Lines that are made on the fly, as a file."""
 
     def __init__(self, lines: Iterator[bytes]):

@@ -9,11 +9,12 @@ from transformers.integrations.integration_utils import rewrite_logs
 
 from curriculum_verl.curriculum import Curriculum
 from curriculum_verl.curriculum.decisions import Decision
-from curriculum_verl.sft.checkpoints import SCORE, require_stage
+from curriculum_verl.runs.reporting import Reporter
+from curriculum_verl.runs.stage_checkpoints import require_checkpoint
+from curriculum_verl.sft.checkpoints import SCORE, is_whole
 from curriculum_verl.sft.scoring import scores_of
 from curriculum_verl.sft.trackers import Trackers
 from curriculum_verl.sft.trainer import CurriculumTrainer
-from curriculum_verl.verl_plugin.reporting import Reporter
 
 logger = logging.getLogger(__name__)
 
@@ -94,7 +95,7 @@ class CurriculumCallback(TrainerCallback):
         if decision.restore_step is not None:
             stages = [stage.name for stage in self._curriculum.config.stages]
             number = stages.index(decision.transitions[-1].source)
-            folder = require_stage(self._trainer.stage_folder(number, decision.restore_step))
+            folder = require_checkpoint(self._trainer.stage_folder(number, decision.restore_step), is_whole)
             logger.warning("curriculum: model and optimizer are those of %s again", folder)
             self._trainer.restore_weights(folder)
         if decision.checkpoint and (

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from safetensors.torch import load_file
 
-from curriculum_verl.errors import InputError, StateError
-from curriculum_verl.verl_plugin.stage_checkpoints import STATE
+from curriculum_verl.errors import InputError
+from curriculum_verl.runs.stage_checkpoints import STATE
 
 TRAINER_STATE = "trainer_state.json"  # the last file of a checkpoint that the Trainer writes
 SCORE = "eval_score"
@@ -33,16 +33,6 @@ def is_whole(checkpoint: Path) -> bool:
     except (OSError, ValueError):
         return False
     return (checkpoint / STATE).is_file()
-
-
-def require_stage(folder: Path) -> Path:
-    """The folder, if the checkpoint of a stage is there."""
-    if not is_whole(folder):
-        raise StateError(
-            f"{folder}: the checkpoint of the stage that is rolled back is not there; "
-            "keep the stages folder of a run that has rollback.restore: weights, on a file system that every node sees"
-        )
-    return folder
 
 
 def find_checkpoint(root: Path, resume: str | None) -> Path | None:

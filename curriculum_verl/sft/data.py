@@ -14,7 +14,6 @@ from curriculum_verl.errors import InputError
 from curriculum_verl.sft.chat import Encoded, encode
 from curriculum_verl.sft.config import DataConfig
 from curriculum_verl.sft.samples import Sample, identity, read_samples
-from curriculum_verl.sft.switching import switch_by_hand
 
 logger = logging.getLogger(__name__)
 
@@ -50,11 +49,11 @@ class CurriculumDataset(ChatDataset):
 
     def advance_curriculum(self) -> None:
         """Begin the next stage now, whatever its conditions say."""
-        switch_by_hand(self.curriculum, +1)
+        self.curriculum.switch(+1)
 
     def roll_back_curriculum(self) -> None:
         """Go back to the stage before."""
-        switch_by_hand(self.curriculum, -1)
+        self.curriculum.switch(-1)
 
 
 def load_dataset(

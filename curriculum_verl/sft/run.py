@@ -14,6 +14,8 @@ from curriculum_verl.atomic import replacing
 from curriculum_verl.curriculum import Curriculum
 from curriculum_verl.errors import InputError
 from curriculum_verl.rewards.verifiers.registry import build_verifier
+from curriculum_verl.runs.reporting import Reporter
+from curriculum_verl.runs.stage_checkpoints import STATE
 from curriculum_verl.sft.callback import CurriculumCallback, out_of_patience
 from curriculum_verl.sft.checkpoints import TRAINER_STATE, best, checkpoints, find_checkpoint, mean_weights, step_of
 from curriculum_verl.sft.config import SftConfig
@@ -21,8 +23,6 @@ from curriculum_verl.sft.data import CurriculumDataset, load_dataset
 from curriculum_verl.sft.lora import add_adapters
 from curriculum_verl.sft.trackers import Trackers
 from curriculum_verl.sft.trainer import CurriculumTrainer
-from curriculum_verl.verl_plugin.reporting import Reporter
-from curriculum_verl.verl_plugin.stage_checkpoints import STATE
 
 logger = logging.getLogger(__name__)
 

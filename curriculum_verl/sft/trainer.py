@@ -17,13 +17,13 @@ from torch.utils.data import DataLoader, Dataset
 from transformers import EvalPrediction, Trainer, TrainingArguments
 
 from curriculum_verl.rewards.scoring import Component
+from curriculum_verl.runs.stage_checkpoints import STATE, keep_checkpoint, stage_folder, unshare
 from curriculum_verl.sft.answers import answer, judge
 from curriculum_verl.sft.checkpoints import TRAINER_STATE
 from curriculum_verl.sft.config import EvaluationConfig
 from curriculum_verl.sft.data import ROWS, ChatDataset, Collator, CurriculumDataset
 from curriculum_verl.sft.sampler import CurriculumSampler
 from curriculum_verl.sft.scoring import ACCURACY, LOSS, SCORE, bucket_metrics, by_bucket, row_accuracy, row_loss
-from curriculum_verl.verl_plugin.stage_checkpoints import STATE, keep_checkpoint, stage_folder, unshare
 
 
 class CurriculumTrainer(Trainer):

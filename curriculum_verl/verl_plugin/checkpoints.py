@@ -14,20 +14,18 @@ from curriculum_verl.curriculum.decisions import Decision
 from curriculum_verl.curriculum.state import read_state, write_state
 from curriculum_verl.errors import StateError
 from curriculum_verl.rewards.running import RunningRewards
-from curriculum_verl.verl_plugin.adapter import FOLDER, export_adapter
-from curriculum_verl.verl_plugin.settings import PluginSettings
-from curriculum_verl.verl_plugin.stage_checkpoints import (
-    IN_FLIGHT,
+from curriculum_verl.runs.stage_checkpoints import (
     REWARDS,
     STAGES,
     STATE,
-    TRACKER,
     keep_checkpoint,
     require_checkpoint,
-    resumes_from,
     stage_folder,
     unshare,
 )
+from curriculum_verl.verl_plugin.adapter import FOLDER, export_adapter
+from curriculum_verl.verl_plugin.folders import IN_FLIGHT, TRACKER, is_whole, resumes_from
+from curriculum_verl.verl_plugin.settings import PluginSettings
 from curriculum_verl.verl_plugin.store import clear_in_flight
 
 logger = logging.getLogger(__name__)
@@ -140,7 +138,7 @@ class CheckpointMixin(PPOTrainer):
             return None
         abandoned = decision.transitions[-1].source
         number = [stage.name for stage in self.curriculum.config.stages].index(abandoned)
-        folder = require_checkpoint(stage_folder(self._root, number, abandoned, decision.restore_step))
+        folder = require_checkpoint(stage_folder(self._root, number, abandoned, decision.restore_step), is_whole)
         logger.warning("curriculum: model and optimizer are those of %s again", folder)
         self.actor_rollout_wg.load_checkpoint(local_path=str(folder / "actor"), del_local_after_load=False)
         if self.use_critic:

@@ -13,10 +13,11 @@ from curriculum_verl.curriculum.loading import load_config
 from curriculum_verl.errors import ConfigError, CurriculumError, InputError, unknown_name
 from curriculum_verl.manifest import Manifest, read_manifest
 from curriculum_verl.rewards.scorer import Scorer
+from curriculum_verl.runs.stage_checkpoints import STATE
 from curriculum_verl.verl_plugin.data_check import data_problems, paths
 from curriculum_verl.verl_plugin.entry import PLATFORM_VARIABLE, cpu_requested
+from curriculum_verl.verl_plugin.folders import resumes_from
 from curriculum_verl.verl_plugin.settings import PREFIX, PluginSettings, engine_block, plugin_settings, weighed
-from curriculum_verl.verl_plugin.stage_checkpoints import STATE, resumes_from
 
 MANAGER = "CurriculumRewardManager"
 MODULE = "pkg://curriculum_verl.verl_plugin.reward_manager"

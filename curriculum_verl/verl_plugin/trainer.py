@@ -16,6 +16,7 @@ from curriculum_verl.curriculum.decisions import Decision
 from curriculum_verl.errors import InputError
 from curriculum_verl.rewards.running import RunningRewards
 from curriculum_verl.rewards.scorer import CURIOSITY
+from curriculum_verl.runs.reporting import Reporter
 from curriculum_verl.verl_plugin.checkpoints import begins_stage
 from curriculum_verl.verl_plugin.feedback import (
     COMPONENT,
@@ -27,7 +28,6 @@ from curriculum_verl.verl_plugin.feedback import (
     refuse_failures,
 )
 from curriculum_verl.verl_plugin.group_rewards import add_to_rewards, by_prompt, score_in_groups, session, trace_of
-from curriculum_verl.verl_plugin.reporting import Reporter
 from curriculum_verl.verl_plugin.rollout_log import RolloutLog
 from curriculum_verl.verl_plugin.settings import PREFIX, engine_block, plugin_settings, weighed
 from curriculum_verl.verl_plugin.store import TRAIN, before_clearing, read_trajectories

@@ -9,6 +9,7 @@ from curriculum_verl.curriculum.decisions import Decision
 from curriculum_verl.curriculum.loading import load_config
 from curriculum_verl.curriculum.manager import Manager
 from curriculum_verl.curriculum.tracker import Rate, Tracker
+from curriculum_verl.errors import InputError
 
 BUCKETS = ("easy", "medium", "hard")
 STAGES = [
@@ -59,6 +60,20 @@ def test_exits_are_looked_at_every_check_every_steps_from_the_stage_start() -> N
     run = Run(advance={"check_every": 4})
     switched = [run.now for _ in range(12) if run.step(0.9).transitions]
     assert switched == [4, 8]
+
+
+def test_a_switch_by_hand_forgets_what_was_pending_and_needs_a_stage_there() -> None:
+    run = Run(advance={"validate_now": True}, rollback=ROLLBACK)
+    assert run.step(0.9).validate
+    decision = run.manager.switch(run.now, +2)
+    assert kinds(decision) == [("advance", "one", "three")]
+    assert decision.checkpoint
+    assert not run.manager.awaits_validation
+    for by in (1, 0, -3):
+        with pytest.raises(InputError, match="in stage 'three': there is no other stage there"):
+            run.manager.switch(run.now, by)
+    assert kinds(run.manager.switch(run.now, -1)) == [("rollback", "three", "two")]
+    assert run.manager.stage_start == run.now
 
 
 def test_values_of_the_stage_before_do_not_end_the_next_one() -> None:

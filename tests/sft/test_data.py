@@ -52,7 +52,7 @@ def test_the_curriculum_goes_on_and_back_by_hand_and_the_data_stay(dataset: Curr
         (2, "rollback", "by hand"),
     ]
     assert len(dataset) == length
-    with pytest.raises(InputError, match="'first' is the first: there is none to switch to"):
+    with pytest.raises(InputError, match="by -1 in stage 'first': there is no other stage there"):
         dataset.roll_back_curriculum()
     curriculum.observe(3)
     assert curriculum.step == 3

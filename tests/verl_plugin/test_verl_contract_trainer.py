@@ -134,7 +134,7 @@ def test_a_checkpoint_is_marked_when_all_of_it_is_there() -> None:
 
 
 def test_verl_removes_every_checkpoint_that_it_saved() -> None:
-    """stage_checkpoints.py: why stages are kept under other names instead of being saved there by verl."""
+    """runs/stage_checkpoints.py: why stages are kept under other names instead of being saved there by verl."""
     assert "self.previous_saved_paths.append(new_path)" in source(BaseCheckpointManager.register_checkpoint), VERL
 
 

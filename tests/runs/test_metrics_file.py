@@ -3,7 +3,7 @@ import math
 
 import numpy as np
 
-from curriculum_verl.verl_plugin.metrics_file import MetricsFile, numbers
+from curriculum_verl.runs.metrics_file import MetricsFile, numbers
 
 
 def test_lines_are_appended_whole(tmp_path):

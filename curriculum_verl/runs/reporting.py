@@ -8,7 +8,7 @@ from typing import Any
 
 from curriculum_verl.curriculum import Curriculum
 from curriculum_verl.curriculum.decisions import Decision, Transition
-from curriculum_verl.verl_plugin.metrics_file import MetricsFile, numbers
+from curriculum_verl.runs.metrics_file import MetricsFile, numbers
 
 logger = logging.getLogger(__name__)
 

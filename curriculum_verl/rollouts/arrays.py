@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import BinaryIO, TextIO, cast
 
 from curriculum_verl.errors import InputError
-from curriculum_verl.rollouts.lines import BLOCK, BOM, HashedFile, Piece, _Generated, pieces
+from curriculum_verl.rollouts.lines import BLOCK, BOM, Generated, HashedFile, Piece, pieces
 
 LONGEST = 1 << 28  # characters of an element; without a limit, a damaged file would be taken for one long element
 _BLANK = " \t\r\n"
@@ -32,7 +32,7 @@ def pieces_of(path: Path, size: int) -> list[Piece]:
 def open_array(piece: Piece, raw: HashedFile) -> tuple[BinaryIO, int, int | None]:
     """What `open_piece` gives, of an array."""
     raw.finish()
-    return cast(BinaryIO, io.BufferedReader(_Generated(array_lines(piece.path)), BLOCK)), 0, None
+    return cast(BinaryIO, io.BufferedReader(Generated(array_lines(piece.path)), BLOCK)), 0, None
 
 
 def array_lines(path: Path, block: int = BLOCK) -> Iterator[bytes]:

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from curriculum_verl.curriculum import Curriculum, Decision, PromptIndex, Transition
-from curriculum_verl.verl_plugin.reporting import Reporter
+from curriculum_verl.runs.reporting import Reporter
 
 BLOCK = {
     "stages": [

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curriculum_verl.bucketing.arrays import array_lines, is_array, pieces_of
 from curriculum_verl.errors import InputError
+from curriculum_verl.rollouts.arrays import array_lines, is_array, pieces_of
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=8) | st.floats(allow_nan=False, allow_infinity=False),

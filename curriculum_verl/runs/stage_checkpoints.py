@@ -1,4 +1,4 @@
-"""Checkpoints of stages: one for each transition, kept beside verl's own under a name that says the stage.
+"""Checkpoints of stages: one for each transition, kept beside the trainer's own under a name that says the stage.
 
 folder = stage_folder(root, 1, "coherence", 120)      # root/stages/01_coherence/global_step_120
 keep_checkpoint(root / "global_step_120", folder, finish=lambda into: curriculum.save(into / STATE))
@@ -9,18 +9,15 @@ import re
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from curriculum_verl.errors import StateError
 
-STATE, REWARDS = "curriculum.json", "rewards.json"  # in every checkpoint
+STATE, REWARDS = "curriculum.json", "rewards.json"  # in every checkpoint; the second where rewards remember something
 STAGES = "stages"
-TRACKER = "latest_checkpointed_iteration.txt"  # in which verl marks the latest checkpoint
-IN_FLIGHT = "transfer_queue"  # prompts drawn and not yet trained on, of verl's asynchronous modes
 
 
 def stage_folder(root: Path, number: int, name: str, step: int) -> Path:
-    """Where the checkpoint of a stage that begins after a step is kept; verl can resume from that path."""
+    """Where the checkpoint of a stage that begins after a step is kept; a run can resume from that path."""
     plain = re.sub(r"[^\w.-]+", "_", name)
     return root / STAGES / f"{number:02d}_{plain}" / f"global_step_{step}"
 
@@ -30,7 +27,7 @@ def keep_checkpoint(
 ) -> None:
     """Keep a checkpoint's files under another name, with what `finish` writes beside them; complete, or not there.
 
-    The files are shared with the checkpoint (hard links) where the file system can: verl may then remove its own.
+    The files are shared with the checkpoint (hard links) where the file system can: the trainer may remove its own.
     """
     aside = target.with_name(f".{target.name}.partial")
     shutil.rmtree(aside, ignore_errors=True)
@@ -52,24 +49,14 @@ def unshare(checkpoint: Path) -> None:
             file.unlink()
 
 
-def require_checkpoint(folder: Path) -> Path:
-    """The folder, if its checkpoint is there."""
-    if not (folder / STATE).is_file() or not (folder / "actor").is_dir():
+def require_checkpoint(folder: Path, is_whole: Callable[[Path], bool]) -> Path:
+    """The folder, if a checkpoint with weights is there."""
+    if not is_whole(folder):
         raise StateError(
             f"{folder}: the checkpoint of the stage that is rolled back is not there; "
             "keep the stages folder of a run that has rollback.restore: weights, on a file system that every node sees"
         )
     return folder
-
-
-def resumes_from(trainer: Any) -> Path | None:
-    """The checkpoint that a run with these settings would go on from."""
-    if trainer.resume_mode == "resume_path":
-        return Path(trainer.resume_from_path)
-    tracker = Path(trainer.default_local_dir) / TRACKER
-    if trainer.resume_mode != "auto" or not tracker.is_file():
-        return None
-    return tracker.parent / f"global_step_{tracker.read_text().strip()}"
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -4,13 +4,14 @@ from pathlib import Path
 import pytest
 
 from curriculum_verl.errors import StateError
-from curriculum_verl.verl_plugin.stage_checkpoints import (
+from curriculum_verl.runs.stage_checkpoints import (
     STATE,
     keep_checkpoint,
     require_checkpoint,
     stage_folder,
     unshare,
 )
+from curriculum_verl.verl_plugin.folders import is_whole
 
 
 @pytest.fixture
@@ -86,9 +87,9 @@ def test_a_failure_leaves_nothing_under_the_name(tmp_path, checkpoint):
     with pytest.raises(OSError, match="disk full"):
         keep_checkpoint(checkpoint, target, fail)
     with pytest.raises(StateError, match="is not there; keep the stages folder"):
-        require_checkpoint(target)
+        require_checkpoint(target, is_whole)
     keep_checkpoint(checkpoint, target, save)
-    assert require_checkpoint(target) == target
+    assert require_checkpoint(target, is_whole) == target
     keep_checkpoint(tmp_path / "nothing", target, save)
     with pytest.raises(StateError, match="is not there"):
-        require_checkpoint(target)  # a state alone is no checkpoint
+        require_checkpoint(target, is_whole)  # a state alone is no checkpoint

@@ -1,0 +1,1 @@
+"""Responses of a model to prompts, from whatever can generate them."""
