@@ -72,7 +72,7 @@ bench-rewards: $(READY) ## responses a second of every reward component and veri
 	$(BIN)/python tests/benchmarks/bench_rewards.py
 	$(BIN)/python tests/benchmarks/bench_verifiers.py
 
-fuzz: $(READY) ## parsers and rewards against 10,000 made-up inputs each (an hour)
+fuzz: $(READY) ## parsers and rewards against 10,000 made-up inputs each (a quarter of an hour)
 	FUZZ_EXAMPLES=10000 $(BIN)/pytest -n 2 tests/rewards
 
 clean: ## remove .venv and everything that was built

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from curriculum_verl.errors import CurriculumError
+from curriculum_verl.rewards.running import normalised
 
 COMPONENT = "reward/"  # before the name of a raw component among a trajectory's extra values
 SUCCESS = "success"
@@ -81,7 +82,8 @@ def gather(trajectories: Sequence[Trajectory]) -> Feedback:
         rewards=[[math.nan if t.extra.get(FINAL, 0.0) is None else t.reward for t in group] for group in members],
         passed=[[float(t.extra[SUCCESS] or 0.0) for t in group] for group in members] if tells and members else None,
         failures=[t.extra[FAILURE] for group in members for t in group if t.extra.get(FAILURE)],
-        components=mean_components([trajectory.extra for group in members for trajectory in group]),
+        components=mean_components([t.extra for group in members for t in group])
+        | contributions([t for group in members for t in group]),
         usage=usage(trajectories) | signal([[t.reward for t in group] for group in members]),
     )
 
@@ -120,6 +122,25 @@ def usage(trajectories: Sequence[Trajectory]) -> dict[str, float]:
 def mean_components(extras: Iterable[Mapping[str, Any]]) -> dict[str, float]:
     """The mean of every raw reward component and its parts, over the responses that have one."""
     return {COMPONENT + name: math.fsum(found) / len(found) for name, found in raw_values(extras).items()}
+
+
+def contributions(trajectories: Sequence[Trajectory]) -> dict[str, float]:
+    """Of every component the mean of what it adds to a reward, and where it is normalised, of its normalised value."""
+    values: dict[str, list[float]] = defaultdict(list)
+    added: dict[str, list[float]] = defaultdict(list)
+    for trajectory in trajectories:
+        scales = trajectory.ticket["scales"]
+        for name, weight in trajectory.ticket["weights"].items():
+            raw = trajectory.extra.get(COMPONENT + name)
+            if raw is None:  # not scored: it adds nothing
+                continue
+            value = normalised(raw, scales.get(name))
+            added[name].append(weight * value)
+            if name in scales:
+                values[name].append(value)
+    return {f"reward_weighted/{name}": math.fsum(found) / len(trajectories) for name, found in added.items()} | {
+        f"reward_normalised/{name}": math.fsum(found) / len(found) for name, found in values.items()
+    }
 
 
 def raw_values(extras: Iterable[Mapping[str, Any]]) -> dict[str, list[float]]:

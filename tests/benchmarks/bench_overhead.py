@@ -108,7 +108,7 @@ def made_up(draw: Any, names: Sequence[str], scores: list[list[int]]) -> list[An
     return [
         Trajectory(
             f"{prompt:036d}_{number}_0",
-            {"row": row, "bucket": names[bucket], "stage": draw.stage, "weights": draw.reward_weights},
+            {"row": row, "bucket": names[bucket], "stage": draw.stage, "weights": draw.reward_weights, "scales": {}},
             float(score),
             {FINAL: float(score), SUCCESS: float(score), FAILURE: "", "acc": float(score)},
             tokens=1000,

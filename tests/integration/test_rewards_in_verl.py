@@ -80,6 +80,17 @@ def test_raw_components_are_told_in_every_stage_whatever_their_weight(runs):
             assert value <= 0 or "LOOK(" in text, "a bonus is for a call"
 
 
+def test_what_components_add_sums_up_to_the_reward_and_normalised_values_are_told_beside_the_raw(runs):
+    for step, metrics in runs[0].metrics.items():
+        rewards = [reward for line in logged(runs[0], step) for reward in line["weighted_reward"]]
+        added = [value for name, value in metrics.items() if name.startswith("reward_weighted/")]
+        assert sum(added) == pytest.approx(sum(rewards) / len(rewards), abs=1e-5)
+        raw = [value for line in logged(runs[0], step) for value in line["components"]["coherence"]]
+        clipped = sum(min(0.5, max(-0.5, value)) for value in raw) / len(raw)
+        assert metrics["reward_normalised/coherence"] == pytest.approx(clipped, abs=1e-5)
+        assert metrics["reward/coherence"] == pytest.approx(sum(raw) / len(raw), abs=1e-5)
+
+
 def curiosity(runs: list[Run], step: int) -> list[float]:
     return [value for line in logged(runs[0], step) for value in line["components"]["curiosity"]]
 

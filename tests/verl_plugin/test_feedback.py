@@ -6,8 +6,9 @@ from curriculum_verl.errors import CurriculumError
 from curriculum_verl.verl_plugin.feedback import FAILURE, Trajectory, gather, last_outputs, refuse_failures, usage
 
 
-def trajectory(key, row=0, reward=0.0, stage=0, bucket="easy", **extra):
-    return Trajectory(key, {"row": row, "stage": stage, "bucket": bucket}, reward, {FAILURE: ""} | extra)
+def trajectory(key, row=0, reward=0.0, stage=0, bucket="easy", weights=None, scales=None, **extra):
+    ticket = {"row": row, "stage": stage, "bucket": bucket, "weights": weights or {}, "scales": scales or {}}
+    return Trajectory(key, ticket, reward, {FAILURE: ""} | extra)
 
 
 def test_responses_are_put_together_by_prompt_in_the_order_of_their_first():
@@ -45,6 +46,23 @@ def test_components_are_means_over_the_responses_that_have_one():
     extras.append({"reward/final": math.nan})
     components = gather([trajectory(f"u_{n}_0", **extra) for n, extra in enumerate(extras)]).components
     assert components == {"reward/final": 0.5, "reward/coherence": 0.5}
+
+
+def test_what_components_add_to_rewards_sums_up_to_the_mean_reward():
+    stages = [{"final": 1.0, "coherence": 0.0}, {"final": 1.0, "coherence": 0.1}]
+    scales = {"coherence": [0.5, 2.0, -1.0, 1.0]}
+    told = [
+        trajectory("u_0_0", weights=stages[0], scales=scales, **{"reward/final": 1.0, "reward/coherence": 0.25}),
+        trajectory("u_1_0", weights=stages[1], scales=scales, **{"reward/final": 0.0, "reward/coherence": 0.75}),
+        trajectory("u_2_0", weights=stages[1], scales=scales, **{"reward/final": 1.0, "reward/coherence": None}),
+    ]
+    rewards = [1.0, 0.1 * 0.5, 1.0]
+    components = gather(told).components
+    assert components["reward/coherence"] == 0.5
+    assert components["reward_normalised/coherence"] == pytest.approx((-0.5 + 0.5) / 2)
+    assert "reward_normalised/final" not in components, "it has no scale"
+    weighted = components["reward_weighted/final"] + components["reward_weighted/coherence"]
+    assert weighted == pytest.approx(sum(rewards) / 3)
 
 
 def test_a_step_without_trajectories_is_empty():
