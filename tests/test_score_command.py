@@ -18,7 +18,7 @@ from curriculum_verl.rollouts import lines
 from curriculum_verl.trajectories.manifest import read_trajectory_manifest
 
 ROOT = Path(__file__).parent.parent
-ADDED = ["difficulty_score", "difficulty_factors", "difficulty_trap", "difficulty"]
+ADDED = ["messages", "difficulty_score", "difficulty_factors", "difficulty_trap", "difficulty"]
 NAMES = ("simple", "medium", "hard")
 
 
@@ -46,7 +46,7 @@ def test_one_file_in_the_order_of_the_input_with_labels_by_score(tmp_path, score
     written = rows_of(tmp_path / "out/trajectories.jsonl")
     assert code == 0
     assert [{key: row[key] for key in row if key not in ADDED} for row in written] == rows
-    assert all([*row][-4:] == ADDED for row in written)
+    assert all([*row][-5:] == ADDED for row in written)
     ranges = {name: [row["difficulty_score"] for row in written if row["difficulty"] == name] for name in NAMES}
     assert [len(scores) for scores in ranges.values()] == [20, 20, 20]
     assert max(ranges["simple"]) < min(ranges["medium"]) <= max(ranges["medium"]) < min(ranges["hard"])

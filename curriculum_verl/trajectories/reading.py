@@ -18,8 +18,8 @@ _TRAP = re.compile(r"(?:^|[\W_])traps?(?:$|[\W_])", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What is scored. `text` is all that the model said and called; `row` has every field of the line, for scorers of
-    a user's own.
+    """What is scored. `text` is all that the model said and called, `chat` the same as messages to train on, where the
+    line is no chat itself; `row` has every field of the line, for scorers of a user's own.
     """
 
     prompt: str
@@ -28,6 +28,7 @@ class Sample:
     task_type: str | None
     trap: bool
     line: bytes
+    chat: list[dict[str, str]] | None = None
 
     def row(self) -> dict[str, Any]:
         """The line, decoded."""
@@ -72,6 +73,7 @@ _COLUMNS: dict[str, Any] = {
     "trajectory": list[str | _Step] | str | None,
     "prompt": list[_Message] | str | None,
     "response": str | None,
+    "answer": str | int | float | None,
     "task_type": str | None,
     "trap": bool | str | None,
 }
@@ -92,6 +94,7 @@ class TrajectoryReader(ScoreReader):
         try:
             row = self._decode(line)
             name, prompt, text = self._told(row)
+            chat = None if name == "chat" else self._chat(row, text)
             task, trap = self._first(row, "task_type"), self._first(row, "trap")
             found = self.id_of(row)
         except (msgspec.DecodeError, ValueError, RecursionError) as error:
@@ -100,7 +103,7 @@ class TrajectoryReader(ScoreReader):
         trajectory = read_trajectory(text, self._operations, prompt)
         is_trap = bool(_TRAP.search(trap)) if isinstance(trap, str) else bool(trap)
         key = xxhash.xxh3_64_intdigest(said.encode())
-        return key, name, Sample(prompt, text, trajectory, task, is_trap, line)
+        return key, name, Sample(prompt, text, trajectory, task, is_trap, line, chat)
 
     def _told(self, row: Any) -> tuple[str, str, str]:
         """The format's name, the task, and what the model said and called."""
@@ -117,6 +120,17 @@ class TrajectoryReader(ScoreReader):
             wanted = " or ".join(self._fields[role][0] for role in ("trajectory", "messages", "response"))
             raise LineError("no_trajectory", f"got nothing that a model said or called, expected it in {wanted}")
         return name, asked, text
+
+    def _chat(self, row: Any, text: str) -> list[dict[str, str]] | None:
+        """The task and the trajectory as a chat, with the final answer at its end where the line has one apart."""
+        prompt, answer = self._first(row, "prompt"), self._first(row, "answer")
+        asked = [_Message("user", prompt)] if isinstance(prompt, str) else prompt
+        if not asked:
+            return None
+        if answer is not None and "<answer>" not in text:
+            text = f"{text}\n<answer>{answer}</answer>"
+        spoken = [{"role": message.role, "content": _said([message])} for message in asked]
+        return [*spoken, {"role": "assistant", "content": text}]
 
     def _first(self, row: Any, role: str) -> Any:
         """What stands in the first field of the role that the row has, or None."""

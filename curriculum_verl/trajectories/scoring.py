@@ -12,6 +12,7 @@ from curriculum_verl.trajectories.factors import FACTORS, Factor
 from curriculum_verl.trajectories.reading import Sample, TrajectoryReader
 from curriculum_verl.trajectories.settings import SCORE, WEIGHTS, Scoring, TrajectorySettings
 
+CHAT = "messages"
 LABEL, PARTS, TRAP = "difficulty", "difficulty_factors", "difficulty_trap"
 DIGITS = 6  # what is written is what is cut by: equal scores in the file are equal scores to the cuts
 _RAW = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -57,7 +58,10 @@ class Scorer:
 
 
 class TrajectoryLook:
-    """Lines are trajectories: what counts is the score, and the line that is written has it at its end."""
+    """Lines are trajectories: what counts is the score, and the line that is written has it at its end.
+
+    One that is no chat is written with one, so that it can be trained on.
+    """
 
     rewrites: ClassVar[bool] = True
 
@@ -75,6 +79,7 @@ class TrajectoryLook:
         fields = _RAW.decode(line)
         for name_of_ours in (SCORE, PARTS, TRAP, LABEL):
             fields.pop(name_of_ours, None)  # of an earlier run
+        chat = {} if sample.chat is None or CHAT in fields else {CHAT: sample.chat}
         added = {SCORE: scored.score, PARTS: scored.factors, TRAP: sample.trap, LABEL: None}  # the label comes last
-        written = msgspec.json.encode({**fields, **added})
+        written = msgspec.json.encode({**fields, **chat, **added})
         return Seen(key, False, name, (1, 0, scored.score, scored.score, 0.0), written)

@@ -23,6 +23,7 @@ ROLES: dict[str, tuple[str, ...]] = {
     "trajectory": ("trajectory",),
     "prompt": ("prompt", "question"),
     "response": ("response",),
+    "answer": ("answer", "final_answer"),
     "task_type": ("task_type",),
     "trap": ("trap", "is_trap", "sample_type"),
 }

@@ -1,12 +1,11 @@
 """A switch that hurts is taken back: data, model and optimizer, with LoRA and KL against the reference."""
 
 import json
-from pathlib import Path
 
 import pytest
 import torch
 from integration.curriculum_runs import BY_BUCKET, curriculum_recipe, ends_well, events
-from integration.verl_runs import Run, train
+from integration.verl_runs import Run, tensors, train
 
 STAGES = [
     {"name": "first", "mix": {"easy": 1.0}, "exit": {"metric": "stage/steps", "at_least": 3}},
@@ -54,15 +53,6 @@ def run(toy, data, tmp_path_factory) -> Run:
     return train(folder / "run", recipe, overrides, env=env)
 
 
-def state(actor: Path, kind: str) -> dict[str, torch.Tensor]:
-    """Tensors of a checkpoint by name, of the model or of the optimizer."""
-    [path] = actor.glob(f"{kind}_world_size_1_rank_0.pt")
-    loaded = torch.load(path, weights_only=False)
-    if kind == "optim":
-        loaded = {f"{name}.{key}": value for name, entry in loaded["state"].items() for key, value in entry.items()}
-    return {name: getattr(value, "_local_tensor", value) for name, value in loaded.items() if torch.is_tensor(value)}
-
-
 def test_the_drop_is_seen_and_the_stage_taken_back(run):
     ends_well(run)
     assert list(run.series("curriculum/stage").values()) == [0, 0, 1, 0, 0, 0]
@@ -79,18 +69,18 @@ def test_model_and_optimizer_are_those_of_the_stages_start(run):
     checkpoints = run.folder / "checkpoints"
     kept = checkpoints / "stages" / "01_second" / "global_step_3" / "actor"
     for kind in ("model", "optim"):
-        before, after = state(kept, kind), state(checkpoints / "witness", kind)
+        before, after = tensors(kept, kind), tensors(checkpoints / "witness", kind)
         assert before.keys() == after.keys()
         assert all(torch.equal(before[name], after[name]) for name in before), kind
     again = checkpoints / "stages" / "00_first" / "global_step_4" / "actor"
-    assert all(torch.equal(tensor, state(again, "model")[name]) for name, tensor in state(kept, "model").items())
+    assert all(torch.equal(tensor, tensors(again, "model")[name]) for name, tensor in tensors(kept, "model").items())
 
 
 def test_training_goes_on_from_there_with_the_rollout_in_step(run):
     checkpoints = run.folder / "checkpoints"
-    lora = [name for name in state(checkpoints / "witness", "model") if "lora_B" in name]
-    last = state(checkpoints / "global_step_6" / "actor", "model")
-    assert any(not torch.equal(last[name], state(checkpoints / "witness", "model")[name]) for name in lora)
+    lora = [name for name in tensors(checkpoints / "witness", "model") if "lora_B" in name]
+    last = tensors(checkpoints / "global_step_6" / "actor", "model")
+    assert any(not torch.equal(last[name], tensors(checkpoints / "witness", "model")[name]) for name in lora)
     assert max(run.series("training/rollout_probs_diff_max").values()) < 1e-5
 
 
@@ -113,7 +103,7 @@ def test_the_adapter_alone_is_kept_as_peft_loads_it(run, toy):
     assert (config["r"], config["lora_alpha"]) == (4, 8)
     model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(toy.model), folder / "lora_adapter")
     loaded = {name: tensor for name, tensor in model.state_dict().items() if ".lora_" in name}
-    saved = {name: tensor for name, tensor in state(folder / "actor", "model").items() if ".lora_" in name}
+    saved = {name: tensor for name, tensor in tensors(folder / "actor", "model").items() if ".lora_" in name}
     assert loaded.keys() == saved.keys()
     assert all(torch.equal(loaded[name], saved[name]) for name in saved)
     assert any(tensor.abs().max() > 0 for name, tensor in loaded.items() if ".lora_B" in name), "it was trained"

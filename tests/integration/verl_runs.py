@@ -146,9 +146,14 @@ def launch(
 
 
 def launch_arguments(
-    folder: Path, arguments: Sequence[str], *, env: Mapping[str, str] | None = None, number: int = 1
+    folder: Path,
+    arguments: Sequence[str],
+    *,
+    module: str = "verl.trainer.main_ppo",
+    env: Mapping[str, str] | None = None,
+    number: int = 1,
 ) -> "Running":
-    """Start main_ppo with a command line of one's own, for instance on a shipped recipe."""
+    """Start main_ppo, or what starts it, with a command line of one's own, for instance on a shipped recipe."""
     temporary = Path(tempfile.mkdtemp(prefix="v", dir="/tmp"))  # Ray's sockets need a short path
     settings = {
         "VERL_PLATFORM": "cpu",
@@ -162,7 +167,7 @@ def launch_arguments(
     console = folder / f"console_{number}.log"
     with console.open("wb") as out:
         process = subprocess.Popen(
-            [sys.executable, "-u", "-m", "verl.trainer.main_ppo", *arguments],
+            [sys.executable, "-u", "-m", module, *arguments],
             cwd=folder,
             env={**os.environ, **settings, **(env or {})},
             stdin=subprocess.DEVNULL,
@@ -171,6 +176,17 @@ def launch_arguments(
             start_new_session=True,
         )
     return Running(process, folder, number, temporary, console)
+
+
+def tensors(actor: Path, kind: str) -> dict[str, Any]:
+    """Tensors of a checkpoint by name, of the model or of the optimizer."""
+    import torch
+
+    [path] = actor.glob(f"{kind}_world_size_1_rank_0.pt")
+    loaded = torch.load(path, weights_only=False)
+    if kind == "optim":
+        loaded = {f"{name}.{key}": value for name, entry in loaded["state"].items() for key, value in entry.items()}
+    return {name: getattr(value, "_local_tensor", value) for name, value in loaded.items() if torch.is_tensor(value)}
 
 
 class Running:

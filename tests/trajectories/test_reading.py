@@ -47,6 +47,26 @@ def test_every_format_gives_the_same_trajectory(name, row):
 
 
 @pytest.mark.parametrize(
+    ("more", "answered"),
+    [
+        ({}, ""),
+        ({"answer": 3}, "\n<answer>3</answer>"),
+        ({"final_answer": "a cat"}, "\n<answer>a cat</answer>"),
+        ({"response": "<answer>2</answer>", "answer": "3"}, None),
+    ],
+)
+def test_what_is_no_chat_becomes_one_with_its_answer_at_the_end(more, answered):
+    system = {"role": "system", "content": "Look."}
+    prompt = [system, {"role": "user", "content": [{"type": "text", "text": ASKED}]}]
+    _, _, sample = read({"prompt": prompt, "response": SAID} | more)
+    said = more["response"] if answered is None else SAID + answered
+    user = {"role": "user", "content": ASKED}
+    assert sample.chat == [system, user, {"role": "assistant", "content": said}]
+    assert read({"messages": sample.chat})[2].chat is None
+    assert read({"response": SAID})[2].chat is None, "nothing was asked"
+
+
+@pytest.mark.parametrize(
     ("marks", "trap"),
     [
         ({}, False),
