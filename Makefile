@@ -5,7 +5,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types format test-verl-0.9.0 test-vllm bench bench-overhead bench-pipeline bench-rewards fuzz clean
+.PHONY: help demo test lint types format test-verl-0.9.0 test-vllm bench bench-overhead bench-pipeline bench-rewards bench-sft fuzz clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9.-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -71,6 +71,10 @@ bench-overhead: $(READY) ## what a curriculum costs a step of verl, by itself an
 bench-rewards: $(READY) ## responses a second of every reward component and verifier (about ten minutes)
 	$(BIN)/python tests/benchmarks/bench_rewards.py
 	$(BIN)/python tests/benchmarks/bench_verifiers.py
+
+bench-sft: $(READY) ## what a curriculum costs a step of supervised fine-tuning, and what packing gains (a few minutes)
+	$(BIN)/python tests/benchmarks/bench_sft.py
+	$(BIN)/python tests/benchmarks/bench_packing.py
 
 fuzz: $(READY) ## parsers and rewards against 10,000 made-up inputs each (a quarter of an hour)
 	FUZZ_EXAMPLES=10000 $(BIN)/pytest -n 2 tests/rewards

@@ -35,6 +35,15 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    """The command line, read; a setting behind --resume is one, and no checkpoint."""
+    args = build_parser().parse_intermixed_args(argv)
+    if args.resume is not None and "=" in args.resume and not Path(args.resume).exists():
+        args.overrides.insert(0, args.resume)
+        args.resume = "auto"
+    return args
+
+
 def rft_command(recipe: Path, overrides: Sequence[str], resume: str | None = None) -> list[str]:
     """How verl's trainer is started on a GRPO recipe."""
     settings = [] if resume is None else ["trainer.resume_mode=auto"]
@@ -47,7 +56,7 @@ def rft_command(recipe: Path, overrides: Sequence[str], resume: str | None = Non
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Train to the end."""
-    args = build_parser().parse_intermixed_args(argv)
+    args = parse_arguments(argv)
     if args.mode == "rft":
         command = rft_command(args.config, args.overrides, args.resume)
         sys.stdout.flush()

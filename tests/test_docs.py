@@ -18,6 +18,7 @@ import pyarrow as pa
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
+from curriculum_verl import train
 from curriculum_verl.commands import bucket, preprocess
 from curriculum_verl.curriculum.config import (
     AdmissionConfig,
@@ -38,6 +39,14 @@ from curriculum_verl.rewards.scoring import Response, Score
 from curriculum_verl.rollouts import read_rollouts
 from curriculum_verl.rollouts.content import ContentReader
 from curriculum_verl.rollouts.fields import ROLES
+from curriculum_verl.sft.config import (
+    DataConfig,
+    EvaluationConfig,
+    LoraConfig,
+    ModelConfig,
+    TrainingConfig,
+    read_config,
+)
 from curriculum_verl.verl_plugin.settings import PluginSettings
 
 ROOT = Path(__file__).parent.parent
@@ -110,13 +119,36 @@ def test_every_block_of_a_page_runs_after_those_before_it(page: Path, pages: dic
         check_shown(shlex.split(line), folder)
 
 
+def test_what_the_page_on_fine_tuning_makes_is_what_it_says(pages: dict[Path, "Future[Path]"]) -> None:
+    """Its try of everything goes through stages; killed and resumed runs end; trajectories are trained on."""
+    folder = pages[ROOT / "docs" / "SFT_CURRICULUM_GUIDE.md"].result() / "build"
+    told = [json.loads(line) for line in (folder / "sft_demo" / "run" / "curriculum.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in told if line["kind"] == "step"] == list(range(1, 31))
+    assert "medium_joins" in [line["target"] for line in told if line["kind"] == "advance"]
+    for run, model, data in (
+        ("sft_demo/run", "model", "test"),
+        ("sft", "adapter_model", "validation"),
+        ("sft_cota", "adapter_model", "validation"),
+    ):
+        assert json.loads((folder / run / "evaluation.json").read_text())["data"] == data
+        assert (folder / run / "final" / f"{model}.safetensors").is_file()
+
+
 def check_shown(words: list[str], folder: Path) -> None:
-    """What is too long to run is a script that is there, or a training that verl's Hydra can read, with its files."""
-    if words[:3] != ["python", "-m", "verl.trainer.main_ppo"]:
-        assert words[0] == "python"
-        assert (ROOT / words[1]).is_file(), words
+    """What is too long to run is a script that is there, or a training whose recipe and settings can be read."""
+    words = words[3:] if words[:2] == ["torchrun", "--nproc-per-node"] else words[1:]
+    if words[0] != "-m":
+        assert (ROOT / words[0]).is_file(), words
         return
-    options = [word for word in words[3:] if "=" in word]
+    options = [word for word in words[2:] if "=" in word]
+    if words[1] == "curriculum_verl.train":
+        given = train.parse_arguments(words[2:])
+        assert (folder / given.config).is_file(), words
+        if given.mode == "sft":
+            read_config(folder / given.config, [*options, "model.path=m", "data.train=t", "data.validation=v"])
+            return
+    else:
+        assert words[1] == "verl.trainer.main_ppo", words
     for override in OverridesParser.create().parse_overrides(options):
         value = override.value()
         if override.key_or_group in ("data.train_files", "data.val_files"):
@@ -202,19 +234,25 @@ def test_every_metric_and_every_reason_is_documented() -> None:
 
 
 TABLES = {
-    CurriculumConfig: "# The recipe, key by key",
-    Stage: "## A stage",
-    Advance: "## `advance`",
-    Rollback: "## `rollback`",
-    Probation: "## `probation`",
-    PluginSettings: "## For verl's trainer",
+    CurriculumConfig: ("recipe", "# The recipe, key by key"),
+    Stage: ("recipe", "## A stage"),
+    Advance: ("recipe", "## `advance`"),
+    Rollback: ("recipe", "## `rollback`"),
+    Probation: ("recipe", "## `probation`"),
+    PluginSettings: ("recipe", "## For verl's trainer"),
+    ModelConfig: ("SFT_CURRICULUM_GUIDE", "### `model`"),
+    DataConfig: ("SFT_CURRICULUM_GUIDE", "### `data`"),
+    TrainingConfig: ("SFT_CURRICULUM_GUIDE", "### `training`"),
+    EvaluationConfig: ("SFT_CURRICULUM_GUIDE", "### `evaluation`"),
+    LoraConfig: ("SFT_CURRICULUM_GUIDE", "### `lora`"),
 }
 
 
 @pytest.mark.parametrize("config", TABLES)
 def test_every_key_of_a_recipe_is_documented_with_its_default(config: type) -> None:
-    page = (ROOT / "docs" / "recipe.md").read_text()
-    section = re.search(rf"^{re.escape(TABLES[config])}$.*?(?=^## |\Z)", page, re.DOTALL | re.MULTILINE)
+    name, heading = TABLES[config]
+    page = (ROOT / "docs" / f"{name}.md").read_text()
+    section = re.search(rf"^{re.escape(heading)}$.*?(?=^##|\Z)", page, re.DOTALL | re.MULTILINE)
     assert section is not None
     rows = dict(re.findall(r"^\| `(\w+)` \| ([^|]*?) \|", section.group(), re.MULTILINE))
     assert {field.name for field in dataclasses.fields(config)} == rows.keys()

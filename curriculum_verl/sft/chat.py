@@ -44,6 +44,12 @@ def encode(tokenizer: Any, messages: Sequence[Message], tools: Any = None) -> En
     return Encoded(tokens, spoken)
 
 
+def text_of(message: Message) -> str:
+    """What a message says, without its images."""
+    content = message.get("content") or ""
+    return content if isinstance(content, str) else "".join(part.get("text", "") for part in content)
+
+
 def render(tokenizer: Any, messages: Sequence[Message], tools: Any = None, *, ask: bool = False) -> str:
     """A chat as text; with `ask` it ends where the assistant has to begin."""
     text: str = tokenizer.apply_chat_template(messages, tools=tools, tokenize=False, add_generation_prompt=ask)
@@ -75,11 +81,13 @@ def _span_of_turn(tokenizer: Any, messages: Sequence[Message], number: int, text
 
 def _span_of_content(tokenizer: Any, messages: Sequence[Message], number: int, text: str, tools: Any) -> Span:
     """The part of the text that changes when the message does, with the end of turn behind it."""
-    other = [*messages[:number], {**messages[number], "content": _STAND_IN}, *messages[number + 1 :]]
+    content = messages[number].get("content") or ""
+    stand_in = _STAND_IN if isinstance(content, str) else [{"type": "text", "text": _STAND_IN}]
+    other = [*messages[:number], {**messages[number], "content": stand_in}, *messages[number + 1 :]]
     changed = render(tokenizer, other, tools)
     first = _common(text, changed)
     end = len(text) - min(_common(text[::-1], changed[::-1]), len(text) - first)
-    if first >= end and (messages[number].get("content") or "").strip():
+    if first >= end and text_of(messages[number]).strip():
         raise InputError(
             f"the chat template does not show where message {number} stands in the text; "
             "expected a template that renders every assistant message, or one with {% generation %} markers"

@@ -22,11 +22,12 @@ ScoreName = Literal["token_accuracy", "negative_loss", "answers"]
 
 @dataclass(frozen=True, slots=True)
 class ModelConfig:
-    """A folder or a name on the hub; `dtype` is that of the weights in memory."""
+    """A folder or a name on the hub; `dtype` is that of the weights in memory, `vision` a model that sees images."""
 
     path: Name
     dtype: Dtype = "float32"
     attention: Name | None = None
+    vision: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ class DataConfig:
     bucket_field: Name = "difficulty"
     max_length: Count = 2048
     overlong: Literal["drop", "truncate"] = "drop"
+    packing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,7 @@ class TrainingConfig:
     seed: Whole = 0
     bf16: bool = False
     gradient_checkpointing: bool = False
+    fsdp: bool = False
     eval_every: Count = 100
     save_every: Count = 100
     log_every: Count = 10
@@ -154,6 +157,10 @@ def _across(config: SftConfig) -> list[str]:
             f"training.final.count: got {training.final.count}, but only {training.keep} checkpoints are kept; "
             f"expected at most that, or training.keep={training.final.count}"
         )
+    if config.model.vision and config.data.packing:
+        problems.append("data.packing: got true with model.vision=true, expected false: images cannot be packed")
+    if config.model.vision and config.data.overlong == "truncate":
+        problems.append("data.overlong: got 'truncate' with model.vision=true, expected 'drop': an image cannot be cut")
     if training.batch_size % training.device_batch_size:
         problems.append(
             f"training.batch_size: got {training.batch_size}, expected a multiple of "

@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -39,7 +39,8 @@ class ChatDataset(Dataset[dict[str, Any]]):
         place = slice(int(self._ends[row]), int(self._ends[row + 1]))
         tokens = torch.from_numpy(self._tokens[place].astype(np.int64))
         spoken = torch.from_numpy(self._spoken[place])
-        return {"input_ids": tokens, "labels": torch.where(spoken, tokens, IGNORED), ROWS: row}
+        labels = torch.where(spoken, tokens, IGNORED)
+        return {"input_ids": tokens, "labels": labels, ROWS: row, "sample": self.samples[row]}
 
 
 class CurriculumDataset(ChatDataset):
@@ -56,16 +57,22 @@ class CurriculumDataset(ChatDataset):
         self.curriculum.switch(-1)
 
 
+def sees(processing: Any) -> bool:
+    """Whether this is a processor of images and text, and not a tokenizer."""
+    return hasattr(processing, "image_processor")
+
+
 def load_dataset(
-    tokenizer: Any, config: DataConfig, paths: Sequence[str], kind: type[ChatDataset] = ChatDataset
+    processing: Any, config: DataConfig, paths: Sequence[str], kind: type[ChatDataset] = ChatDataset
 ) -> ChatDataset:
     """Read and tokenize files; what is too long is dropped or cut, and counted."""
-    samples = read_samples(paths, config.buckets, config.bucket_field)
+    samples = read_samples(paths, config.buckets, config.bucket_field, vision=sees(processing))
+    tokenizer, length = measure(processing)
     kept: list[tuple[Sample, Encoded]] = []
     reasons: Counter[str] = Counter()
     for sample in samples:
         encoded = encode(tokenizer, sample.messages, sample.tools)
-        if len(encoded.tokens) > config.max_length:
+        if length(encoded, sample) > config.max_length:
             reasons[f"longer than {config.max_length} tokens: {'dropped' if config.overlong == 'drop' else 'cut'}"] += 1
             if config.overlong == "drop":
                 continue
@@ -84,6 +91,15 @@ def load_dataset(
             f"{f' ({told})' if told else ''}; expected some of every bucket in data.buckets"
         )
     return kind([sample for sample, _ in kept], [encoded for _, encoded in kept], config.buckets)
+
+
+def measure(processing: Any) -> tuple[Any, Callable[[Encoded, Sample], int]]:
+    """The tokenizer, and how long a chat is by it, images included."""
+    if not sees(processing):
+        return processing, lambda encoded, sample: len(encoded.tokens)
+    from curriculum_verl.sft.vision import Seer
+
+    return processing.tokenizer, Seer(processing).length
 
 
 class Collator:

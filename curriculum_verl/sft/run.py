@@ -1,8 +1,9 @@
 """An SFT run from its config: data, model and trainer are built, trained, and what came of it is written."""
 
-import json
 import logging
+import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -10,23 +11,24 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerState, TrainingArguments, set_seed
 from transformers.utils.logging import disable_progress_bar
 
-from curriculum_verl.atomic import replacing
 from curriculum_verl.curriculum import Curriculum
 from curriculum_verl.errors import InputError
 from curriculum_verl.rewards.verifiers.registry import build_verifier
 from curriculum_verl.runs.reporting import Reporter
 from curriculum_verl.runs.stage_checkpoints import STATE
 from curriculum_verl.sft.callback import CurriculumCallback, out_of_patience
-from curriculum_verl.sft.checkpoints import TRAINER_STATE, best, checkpoints, find_checkpoint, mean_weights, step_of
+from curriculum_verl.sft.checkpoints import TRAINER_STATE, find_checkpoint
 from curriculum_verl.sft.config import SftConfig
-from curriculum_verl.sft.data import CurriculumDataset, load_dataset
-from curriculum_verl.sft.lora import add_adapters
+from curriculum_verl.sft.data import Collator, CurriculumDataset, load_dataset
+from curriculum_verl.sft.final import finish, require_final_weights
+from curriculum_verl.sft.lora import add_adapters, linear_modules
+from curriculum_verl.sft.packing import PackingCollator, attend_by_chat, require_packing
 from curriculum_verl.sft.trackers import Trackers
 from curriculum_verl.sft.trainer import CurriculumTrainer
 
 logger = logging.getLogger(__name__)
 
-FINAL, REPORT, METRICS = "final", "evaluation.json", "curriculum.jsonl"
+METRICS = "curriculum.jsonl"
 
 
 def run_sft(config: SftConfig, resume: str | None = None) -> CurriculumTrainer:
@@ -67,11 +69,21 @@ def build_trainer(config: SftConfig) -> CurriculumTrainer:
     train.curriculum = Curriculum.from_config(config.curriculum, train.index)
     verifier = build_verifier(config.evaluation.verifier) if config.evaluation.score == "answers" else None
     trainer = CurriculumTrainer(
-        load_model(config), arguments, tokenizer, train, validation, config.evaluation, verifier
+        load_model(config),
+        arguments,
+        tokenizer,
+        train,
+        validation,
+        config.evaluation,
+        verifier,
+        build_collator(tokenizer, config),
     )
+    if config.data.packing:
+        require_packing(trainer.model, arguments.device)
     trackers = Trackers(training.trackers, trainer.callback_handler.callbacks)
     path = Path(training.metrics_file or Path(training.output) / METRICS)
     reporter = Reporter(path, train.curriculum) if trainer.is_world_process_zero() else None
+    require_final_weights(trainer, config)
     trainer.add_callback(CurriculumCallback(trainer, trackers, reporter, training.early_stopping))
     return trainer
 
@@ -79,6 +91,8 @@ def build_trainer(config: SftConfig) -> CurriculumTrainer:
 def training_arguments(config: SftConfig) -> TrainingArguments:
     """The Trainer's own arguments."""
     training = config.training
+    if training.fsdp and "WORLD_SIZE" not in os.environ:
+        raise InputError("training.fsdp: a model is spread over several processes; start one a GPU: torchrun ...")
     arguments = TrainingArguments(
         output_dir=training.output,
         max_steps=training.max_steps,  # never left to the Trainer, which would count epochs of the data
@@ -93,6 +107,7 @@ def training_arguments(config: SftConfig) -> TrainingArguments:
         bf16=training.bf16,
         gradient_checkpointing=training.gradient_checkpointing,
         gradient_checkpointing_kwargs={"use_reentrant": False},
+        fsdp=cast(Any, training.fsdp or None),
         eval_strategy="steps",
         eval_steps=training.eval_every,
         save_strategy="steps",
@@ -122,69 +137,43 @@ def training_arguments(config: SftConfig) -> TrainingArguments:
 
 
 def load_tokenizer(config: SftConfig) -> Any:
-    """The tokenizer, which must be able to render chats."""
-    tokenizer = AutoTokenizer.from_pretrained(config.model.path)
+    """The tokenizer, or the processor of a model that sees; it must be able to render chats."""
+    if config.model.vision:
+        from curriculum_verl.sft.vision import load_processor
+
+        processing = load_processor(config.model.path)
+        tokenizer = processing.tokenizer
+    else:
+        processing = tokenizer = AutoTokenizer.from_pretrained(config.model.path)
     if tokenizer.chat_template is None:
         raise InputError(f"{config.model.path}: its tokenizer has no chat template; take an instruct model, or set one")
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
-    return tokenizer
+    return processing
+
+
+def build_collator(tokenizer: Any, config: SftConfig) -> Any:
+    """What makes a batch of rows."""
+    if config.model.vision:
+        from curriculum_verl.sft.vision import VisionCollator
+
+        return VisionCollator(tokenizer)
+    return PackingCollator() if config.data.packing else Collator(tokenizer.pad_token_id)
 
 
 def load_model(config: SftConfig) -> Any:
     """The model, with adapters if the recipe wants them."""
     options = {} if config.model.attention is None else {"attn_implementation": config.model.attention}
     dtype = getattr(torch, config.model.dtype)
-    model = AutoModelForCausalLM.from_pretrained(config.model.path, dtype=dtype, **options)
-    return model if config.lora is None else add_adapters(model, config.lora)
+    lora = config.lora
+    if config.model.vision:
+        from curriculum_verl.sft.vision import language_modules, load_seeing
 
-
-def finish(trainer: CurriculumTrainer, config: SftConfig) -> None:
-    """Write the final model, and its evaluation on the test data, or where there is none on the validation data."""
-    sources = take_final_weights(trainer, config)
-    trainer.save_model(str(trainer.root / FINAL))
-    kind = "test" if config.data.test else "validation"
-    data = trainer.validation
-    if config.data.test:
-        data = load_dataset(trainer.processing_class, config.data, config.data.test)
-    metrics = trainer.evaluate(cast(Any, data), metric_key_prefix="test")
-    if not trainer.is_world_process_zero():
-        return
-    names = ("score", "token_accuracy", "loss")
-    report = {
-        "step": trainer.state.global_step,
-        "stage": trainer.curriculum.stage.name,
-        "model": [path.name for path in sources] or "last step",
-        "data": kind,
-        "score": config.evaluation.score,
-        "mean": {name: metrics[f"test_{name}"] for name in names},
-        "buckets": {
-            bucket: {"samples": size} | {name: metrics[f"test_{bucket}_{name}"] for name in names}
-            for bucket, size in data.index.by_name(data.index.sizes).items()
-        },
-    }
-    with replacing(trainer.root / REPORT) as file:
-        file.write(json.dumps(report, indent=2).encode() + b"\n")
-
-
-def take_final_weights(trainer: CurriculumTrainer, config: SftConfig) -> list[Path]:
-    """Put the mean of the chosen checkpoints into the model; without a choice it is the last step's own."""
-    final = config.training.final
-    if final.of == "last" and final.count == 1:
-        return []
-    if trainer.is_fsdp_enabled:
-        raise InputError("training.final: checkpoints of FSDP cannot be averaged here; expected {of: last, count: 1}")
-    found = checkpoints(trainer.root)
-    rollbacks = {switch.step for switch in trainer.curriculum.transitions if switch.kind == "rollback"}
-    history = trainer.state.log_history
-    chosen = best(found, history, final.count, rollbacks) if final.of == "best" else found[-final.count :]
-    weights = mean_weights(chosen)
-    model = trainer.accelerator.unwrap_model(cast(Any, trainer.model))
-    if config.lora is None:
-        model.load_state_dict(weights, strict=False)  # tied weights are saved once
+        model = load_seeing(config.model.path, dtype=dtype, **options)
+        if lora is not None and not lora.target:
+            lora = replace(lora, target=tuple(language_modules(model, linear_modules(model))))
     else:
-        from peft import set_peft_model_state_dict
-
-        set_peft_model_state_dict(model, weights)
-    logger.warning("the final model is of step %s", ", ".join(str(step_of(path)) for path in chosen))
-    return chosen
+        model = AutoModelForCausalLM.from_pretrained(config.model.path, dtype=dtype, **options)
+    if config.data.packing:
+        attend_by_chat(model)
+    return model if lora is None else add_adapters(model, lora)

@@ -14,21 +14,29 @@ from curriculum_verl.sft.data import IGNORED
 LOSS, ACCURACY, SCORE = "loss", "token_accuracy", "score"
 
 
-def row_accuracy(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """The share of each row's labels that the model finds likeliest."""
+def row_accuracy(logits: torch.Tensor, labels: torch.Tensor, places: torch.Tensor | None = None) -> torch.Tensor:
+    """The share of each chat's labels that the model finds likeliest; `places` are the positions of a packed row."""
     given = labels[:, 1:]
     counts = given != IGNORED
     right = (logits[:, :-1].argmax(-1) == given) & counts
-    return right.sum(1) / counts.sum(1).clamp(min=1)
+    return _by_chat(right, places) / _by_chat(counts, places).clamp(min=1)
 
 
-def row_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """The mean loss of each row's labels."""
+def row_loss(logits: torch.Tensor, labels: torch.Tensor, places: torch.Tensor | None = None) -> torch.Tensor:
+    """The mean loss of each chat's labels."""
     given = labels[:, 1:]
     losses = torch.nn.functional.cross_entropy(
         logits[:, :-1].float().transpose(1, 2), given, ignore_index=IGNORED, reduction="none"
     )
-    return losses.sum(1) / (given != IGNORED).sum(1).clamp(min=1)
+    return _by_chat(losses, places) / _by_chat(given != IGNORED, places).clamp(min=1)
+
+
+def _by_chat(values: torch.Tensor, places: torch.Tensor | None) -> torch.Tensor:
+    """Sums over all tokens but the first, by row, or by chat of a packed row, whose positions begin at 0."""
+    if places is None:
+        return values.sum(1)
+    starts = torch.nonzero(places[0] == 0)[1:, 0].tolist()  # chat n has no loss on its first token
+    return torch.stack([part.sum() for part in values[0].tensor_split([start - 1 for start in starts])])
 
 
 def by_bucket(index: PromptIndex, rows: NDArray[np.int64], values: NDArray[np.floating[Any]]) -> dict[str, float]:

@@ -8,11 +8,14 @@ The Trainer's own ways that would break a curriculum, and what is done about eac
 - the step count on resume is compared with the dataloader's length: it is that of the whole run, whatever the stage.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 import torch
+from torch.distributed.fsdp import FSDPModule
 from torch.utils.data import DataLoader, Dataset
 from transformers import EvalPrediction, Trainer, TrainingArguments
 
@@ -21,9 +24,25 @@ from curriculum_verl.runs.stage_checkpoints import STATE, keep_checkpoint, stage
 from curriculum_verl.sft.answers import answer, judge
 from curriculum_verl.sft.checkpoints import TRAINER_STATE
 from curriculum_verl.sft.config import EvaluationConfig
-from curriculum_verl.sft.data import ROWS, ChatDataset, Collator, CurriculumDataset
+from curriculum_verl.sft.data import ROWS, ChatDataset, CurriculumDataset
+from curriculum_verl.sft.packing import PLACES
 from curriculum_verl.sft.sampler import CurriculumSampler
 from curriculum_verl.sft.scoring import ACCURACY, LOSS, SCORE, bucket_metrics, by_bucket, row_accuracy, row_loss
+
+
+@contextmanager
+def own_names(model: Any) -> Iterator[None]:
+    """Save weights by the names that they have in the model.
+
+    Otherwise they get those of the model's first release, as the final model does, which other programs know. The
+    Trainer, resuming, would find none of them and go on with the weights that training began with (LLaVA, for one).
+    """
+    conversions = getattr(model, "_weight_conversions", None)
+    model._weight_conversions = []
+    try:
+        yield
+    finally:
+        model._weight_conversions = conversions
 
 
 class CurriculumTrainer(Trainer):
@@ -38,6 +57,7 @@ class CurriculumTrainer(Trainer):
         validation: ChatDataset,
         evaluation: EvaluationConfig,
         verifier: Component | None,
+        collator: Any,
     ):
         self.curriculum, self.validation = train.curriculum, validation
         self.stage_before = self.curriculum.stage_number  # as the present step began
@@ -51,7 +71,7 @@ class CurriculumTrainer(Trainer):
         super().__init__(
             model,
             arguments,
-            Collator(tokenizer.pad_token_id),
+            collator,
             train,
             validation,
             tokenizer,
@@ -91,7 +111,7 @@ class CurriculumTrainer(Trainer):
         loss, outputs = super().compute_loss(model, given, return_outputs=True, num_items_in_batch=num_items_in_batch)
         if model.training:
             self._rows.append(inputs[ROWS])
-            self._scores.append(row_accuracy(outputs.logits.detach(), given["labels"]))
+            self._scores.append(row_accuracy(outputs.logits.detach(), given["labels"], given.get(PLACES)))
         return (loss, outputs) if return_outputs else loss
 
     def take_feedback(self) -> tuple[list[int], list[list[float]], float]:
@@ -113,8 +133,8 @@ class CurriculumTrainer(Trainer):
         inputs = self._prepare_inputs(inputs)
         with torch.no_grad():
             loss, outputs = self.compute_loss(model, inputs, return_outputs=True)
-            labels = inputs["labels"]
-            measured = torch.stack([row_loss(outputs.logits, labels), row_accuracy(outputs.logits, labels)], dim=1)
+            given = outputs.logits, inputs["labels"], inputs.get(PLACES)
+            measured = torch.stack([row_loss(*given), row_accuracy(*given)], dim=1)
         return loss.detach().mean(), measured, inputs[ROWS]
 
     def _by_bucket(self, prediction: EvalPrediction) -> dict[str, float]:
@@ -179,7 +199,8 @@ class CurriculumTrainer(Trainer):
             unshare(folder)
             self.curriculum.save(folder / STATE)
         self.accelerator.wait_for_everyone()
-        super()._save_checkpoint(model, trial)
+        with own_names(self.accelerator.unwrap_model(cast(Any, self.model))):
+            super()._save_checkpoint(model, trial)
         if self.stage_before != self.curriculum.stage_number or self.restored:
             self._keep_stage(folder)
 
@@ -190,8 +211,15 @@ class CurriculumTrainer(Trainer):
             keep_checkpoint(checkpoint, target, lambda into: self.curriculum.save(into / STATE))
         self.accelerator.wait_for_everyone()
 
+    def reshard(self) -> None:
+        """Put every parameter of FSDP into its shards, as loading expects them: an evaluation leaves some whole."""
+        for module in self.model_wrapped.modules():
+            if isinstance(module, FSDPModule):
+                module.reshard()
+
     def restore_weights(self, folder: Path) -> None:
         """Load model and optimizer as they were; steps go on, and with them the learning rate's schedule."""
+        self.reshard()
         if self.is_fsdp_enabled:
             self._load_from_checkpoint(str(folder), self.model_wrapped)
         else:

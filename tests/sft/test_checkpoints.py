@@ -6,7 +6,8 @@ import torch
 from safetensors.torch import save_file
 
 from curriculum_verl.errors import InputError, StateError
-from curriculum_verl.sft.checkpoints import best, checkpoints, find_checkpoint, mean_weights, require_stage, step_of
+from curriculum_verl.runs.stage_checkpoints import require_checkpoint
+from curriculum_verl.sft.checkpoints import best, checkpoints, find_checkpoint, is_whole, mean_weights, step_of
 
 
 def make(root: Path, step: int, *, whole: bool = True, value: float = 0.0, name: str = "w") -> Path:
@@ -36,9 +37,9 @@ def test_only_whole_checkpoints_count_and_by_number(tmp_path: Path) -> None:
 
 def test_a_stage_that_is_not_whole_cannot_be_restored(tmp_path: Path) -> None:
     whole = make(tmp_path, 1)
-    assert require_stage(whole) == whole
+    assert require_checkpoint(whole, is_whole) == whole
     with pytest.raises(StateError, match="is not there; keep the stages folder"):
-        require_stage(make(tmp_path, 2, whole=False))
+        require_checkpoint(make(tmp_path, 2, whole=False), is_whole)
 
 
 def test_the_best_are_by_the_evaluation_of_their_step(tmp_path: Path) -> None:

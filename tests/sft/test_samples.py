@@ -7,7 +7,7 @@ import pytest
 from sft.toy_sft import BUCKETS, chat, rows
 
 from curriculum_verl.errors import InputError
-from curriculum_verl.sft.samples import identity, read_samples
+from curriculum_verl.sft.samples import BATCH, identity, read_samples
 
 
 def write(path: Path, lines: list[object]) -> str:
@@ -67,8 +67,8 @@ def test_every_sample_that_cannot_be_used_is_named(tmp_path: Path) -> None:
     assert f"{path}:2: difficulty: unknown bucket 'simpel'" in message
     assert "did you mean 'simple'?" in message
     assert f"{path}:3: messages: expected a list that ends with a message of the assistant" in message
-    assert f"{path}:4: got images or videos" in message
-    assert f"{path}:5: messages: got content that is no text" in message
+    assert f"{path}:4: got images, expected text; for a model that sees say model.vision=true" in message
+    assert f"{path}:5: messages: got [{{'type': 'image'}}] as content, expected text; for a model that sees" in message
     assert f"{path}:6: got list" in message
 
 
@@ -84,3 +84,20 @@ def test_a_line_that_is_no_json_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x.jsonl").write_text("{")
     with pytest.raises(InputError, match="not valid JSON"):
         read_samples([str(tmp_path / "x.jsonl")], BUCKETS, "difficulty")
+
+
+def test_parquet_is_read_in_order_whatever_its_size(tmp_path: Path) -> None:
+    lines = [{"messages": chat(str(n), "x"), "difficulty": "simple"} for n in range(2 * BATCH + 3)]
+    pq.write_table(pa.Table.from_pylist(lines), tmp_path / "x.parquet", row_group_size=BATCH + 1)
+    samples = read_samples([str(tmp_path / "x.parquet")], BUCKETS, "difficulty")
+    assert [sample.messages[0]["content"] for sample in samples] == [str(n) for n in range(2 * BATCH + 3)]
+    lines[BATCH + 4]["messages"] = []
+    pq.write_table(pa.Table.from_pylist(lines), tmp_path / "x.parquet")
+    with pytest.raises(InputError, match=rf"x\.parquet:{BATCH + 5}: messages"):
+        read_samples([str(tmp_path / "x.parquet")], BUCKETS, "difficulty")
+
+
+def test_videos_are_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "x.jsonl", [{"messages": chat("a", "b"), "difficulty": "simple", "videos": ["x.mp4"]}])
+    with pytest.raises(InputError, match="got videos, expected text or images"):
+        read_samples([path], BUCKETS, "difficulty", vision=True)

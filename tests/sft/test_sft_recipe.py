@@ -1,13 +1,10 @@
-"""The recipe's launch script: what is missing is said at once, and its dry run trains."""
+"""What the launch script of the recipe says; the docs run it."""
 
-import json
 import os
 import shlex
 import subprocess
 import sys
 from pathlib import Path
-
-from sft.toy_sft import told
 
 FOLDER = Path(__file__).parents[2] / "recipes" / "sft_curriculum"
 
@@ -49,13 +46,3 @@ def test_a_dry_run_shows_the_command(toy: Path, tmp_path: Path) -> None:
     assert "--resume" in words
     assert words[-1] == f"training.output={tmp_path}/a b"
     assert not (tmp_path / "a b").exists()
-
-
-def test_a_try_of_everything_trains_through_stages(tmp_path: Path) -> None:
-    demo = tmp_path / "a try"
-    done = launch("--demo", demo, "training.max_steps=20")
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "advance from simple to medium_joins" in done.stderr
-    assert [line["step"] for line in told(demo / "run")] == list(range(1, 21))
-    assert json.loads((demo / "run" / "evaluation.json").read_text())["data"] == "test"
-    assert (demo / "run" / "final" / "model.safetensors").is_file()

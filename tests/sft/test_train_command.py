@@ -42,6 +42,14 @@ def test_options_and_overrides_may_stand_in_any_order(order: str) -> None:
     assert parser.parse_intermixed_args([*options, "--resume"]).resume == "auto"
 
 
+def test_a_setting_behind_resume_is_no_checkpoint(tmp_path: Path) -> None:
+    args = train.parse_arguments(["--mode", "sft", "--config", "x.yaml", "--resume", "a=1", "b=2"])
+    assert (args.resume, args.overrides) == ("auto", ["a=1", "b=2"])
+    odd = tmp_path / "lr=1"
+    odd.mkdir()
+    assert train.parse_arguments(["--mode", "sft", "--config", "x.yaml", "--resume", str(odd)]).resume == str(odd)
+
+
 def test_reinforcement_is_handed_to_verl(tmp_path: Path) -> None:
     command = train.rft_command(ROOT / "recipes/grpo_curriculum/lora.yaml", ["trainer.nnodes=2"])
     where = ["--config-path", str(ROOT / "recipes/grpo_curriculum"), "--config-name", "lora"]

@@ -8,7 +8,7 @@ from transformers.trainer_callback import CallbackHandler
 from curriculum_verl.sft.callback import CurriculumCallback
 from curriculum_verl.sft.trainer import CurriculumTrainer
 
-OWN = {"take_feedback", "restore_weights", "stage_folder", "root", "_by_bucket", "_judged", "_keep_stage"}
+OWN = {"take_feedback", "restore_weights", "reshard", "stage_folder", "root", "_by_bucket", "_judged", "_keep_stage"}
 USED = ["_load_from_checkpoint", "_load_optimizer_and_scheduler", "_prepare_inputs", "get_total_train_batch_size"]
 
 

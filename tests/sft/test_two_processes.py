@@ -1,13 +1,10 @@
 """Two processes over gloo: one draw that they share, one state, the same decisions."""
 
 import json
-import os
-import socket
-import subprocess
-import sys
 from pathlib import Path
 
 from sft.toy_sft import told
+from sft.two_processes import run_in_two
 
 from curriculum_verl.curriculum.state import read_state
 
@@ -40,22 +37,7 @@ def test_ranks_draw_disjoint_rows_and_agree_on_everything(toy: Path, tmp_path: P
     odd = tmp_path / "odd.jsonl"  # seven samples: the last batch of the second process is filled up
     lines = (toy / "validation.jsonl").read_text().splitlines(keepends=True)
     odd.write_text("".join(lines[:7]))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    root = Path(__file__).parents[2]
-    processes = []
-    for rank in range(2):
-        env = os.environ | {"PYTHONPATH": f"{root / 'tests'}:{root}", "OMP_NUM_THREADS": "1"}
-        env |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2"}
-        env |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-        command = [sys.executable, "-c", PROCESS, toy, tmp_path / "out", odd]
-        processes.append(
-            subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        )
-    for process in processes:
-        output, _ = process.communicate(timeout=240)
-        assert process.returncode == 0, output
+    run_in_two(tmp_path, PROCESS, toy, tmp_path / "out", odd)
     one, other = (json.loads((tmp_path / f"out.{rank}").read_text()) for rank in range(2))
     assert len(one["seen"]) == len(other["seen"]) == 10, "five steps of two rows each"
     for step in range(5):

@@ -29,10 +29,10 @@ def write_rows(path: Path, first: int, count: int) -> str:
     return str(path)
 
 
-def write_toy(folder: Path) -> Path:
+def write_toy(folder: Path, dropout: float = 0.2) -> Path:
     write_model(folder / "model", hidden=32, layers=1)
     config = folder / "model" / "config.json"  # dropout: a resumed run must have the same randomness
-    config.write_text(json.dumps(json.loads(config.read_text()) | {"attention_dropout": 0.2}))
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"attention_dropout": dropout}))
     write_rows(folder / "train.jsonl", 0, 12)
     write_rows(folder / "validation.jsonl", 20, 4)
     return folder
