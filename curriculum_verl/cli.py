@@ -10,9 +10,11 @@ from curriculum_verl.commands.running import run
 from curriculum_verl.errors import unknown_name
 
 COMMANDS = {
+    "generate": "have a model answer prompts several times, scored, as bucketing reads them",
     "bucket": "sort rollouts into ordered buckets of difficulty",
     "preprocess": "make training and validation data in verl's format of a bucket folder",
     "score-trajectories": "sort trajectories for supervised fine-tuning by their difficulty",
+    "evaluate": "compare models and checkpoints on the same prompts, bucket by bucket",
     "check": "validate a recipe and explain it in words",
     "simulate": "try a curriculum without a model, against logged rollouts or a simple learner",
 }
