@@ -5,7 +5,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types format test-verl-0.9.0 test-vllm bench bench-overhead bench-pipeline bench-rewards bench-sft fuzz clean
+.PHONY: help demo docs test lint types format test-verl-0.9.0 test-vllm bench bench-overhead bench-pipeline bench-rewards bench-sft fuzz clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9.-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -18,12 +18,15 @@ $(READY): pyproject.toml constraints-cpu.txt
 		{ echo "$(PYTHON) cannot make virtual environments; on Debian install python3-venv"; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(PIP) install --quiet --constraint constraints-cpu.txt torch
-	$(PIP) install --quiet --constraint constraints-cpu.txt --editable '.[dev,rewards,verl]'
+	$(PIP) install --quiet --constraint constraints-cpu.txt --editable '.[dev,docs,rewards,verl]'
 	$(PIP) check
 	@touch $(READY)
 
 demo: $(READY) ## from nothing to a model trained by verl's GRPO in three stages, on a CPU, into build/demo
 	$(BIN)/python -m examples.demo
+
+docs: $(READY) ## the site of the docs, into build/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 test: $(READY) lint types ## lint, type check and all tests, two files at a time (sets everything up first)
 	$(BIN)/pytest -n 2 --dist loadfile

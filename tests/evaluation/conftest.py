@@ -1,0 +1,56 @@
+"""A tiny model, a LoRA adapter of it, and real checkpoints of verl, each made once."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("peft")
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from integration.verl_toy import write_model
+
+    folder = tmp_path_factory.mktemp("model")
+    write_model(folder, hidden=32, layers=1)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def adapter(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from evaluation.toy_checkpoints import changed_model
+
+    folder = tmp_path_factory.mktemp("adapter")
+    changed_model(model, "lora").save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def verl_checkpoints(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """full/, lora/ and lora_only/, each with a global_step_3 that two ranks wrote."""
+    pytest.importorskip("verl")
+    from evaluation.toy_checkpoints import write_checkpoints
+
+    folder = tmp_path_factory.mktemp("verl")
+    write_checkpoints(model, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def taught(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The model after it has seen the sums of the easy bucket with their answers."""
+    from integration.verl_toy import teach
+
+    folder = shutil.copytree(model, tmp_path_factory.mktemp("taught") / "model")
+    teach(folder, [(f"{a}+{b}=?", str(a + b)) for a in range(10) for b in range(3)], steps=100)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The manifest of three buckets of sums."""
+    from integration.curriculum_runs import make_data
+
+    return make_data(tmp_path_factory.mktemp("data"))
