@@ -20,6 +20,7 @@ COMMANDS = {
 }
 
 EPILOG = """examples:
+  curriculum-verl generate --model MODEL --data tasks.parquet --out rollouts
   curriculum-verl preprocess -i bucketed -o preprocessed
   curriculum-verl check examples/three_stages.yaml
   curriculum-verl simulate examples/three_stages.yaml --steps 500

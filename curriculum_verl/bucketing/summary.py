@@ -1,14 +1,13 @@
 """What a bucketing did: the numbers its report shows, and the same as a text table for the terminal."""
 
 import math
-import re
 import textwrap
 import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from curriculum_verl.difficulty import Direction
-from curriculum_verl.words import counted
+from curriculum_verl.words import counted, printable
 
 WIDTH = 100  # columns of the terminal
 NARROWEST_NAME = 12
@@ -16,11 +15,6 @@ MOST_CUTS = 8  # more are only counted; the buckets' ranges tell them anyway
 DIRECTIONS: dict[Direction, str] = {"high_is_easy": "higher is easier", "low_is_easy": "lower is easier"}
 
 # Controls, halves of surrogate pairs, marks that turn the direction of text, and what Unicode says is no character.
-_UNPRINTABLE = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufdd0-\ufdef\ud800-\udfff"
-    + "".join(chr(plane + 0xFFFE) + chr(plane + 0xFFFF) for plane in range(0, 0x110000, 0x10000))
-    + "]"
-)
 _HEADS = (
     ("", "", "", "metric", "", "mean", "pass", "never", "always"),
     ("bucket", "prompts", "share", "from", "to", "score", "rate", "solved", "solved"),
@@ -179,11 +173,6 @@ def percent(rate: float) -> str:
 def by_count(counts: dict[str, int]) -> list[tuple[str, int]]:
     """Names with their counts, the largest first."""
     return sorted(counts.items(), key=lambda item: -item[1])
-
-
-def printable(text: str) -> str:
-    """The text with whatever could steer a terminal or break a page written as an escape; lines and tabs stay."""
-    return _UNPRINTABLE.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), text.replace("\r\n", "\n"))
 
 
 def elide(text: str, limit: int) -> str:

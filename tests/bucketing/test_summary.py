@@ -14,11 +14,11 @@ from curriculum_verl.bucketing.summary import (
     elide,
     number,
     percent,
-    printable,
     sentence,
     table,
     total,
 )
+from curriculum_verl.words import printable
 
 EASY = BucketSummary("easy", 12_345, 12_400, 0.625, 1.0, 0.81, 0.8, 0.0, 0.25)
 MEDIUM = BucketSummary("medium", 2_000, 2_000, 0.25, 0.5, 0.4, 0.38, 0.0001, 0.0)
