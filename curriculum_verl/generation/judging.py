@@ -12,7 +12,8 @@ import yaml
 
 from curriculum_verl.errors import ConfigError, InputError
 from curriculum_verl.generation.facts import versions
-from curriculum_verl.generation.prompts import Prompt, original_extra
+from curriculum_verl.generation.prompts import Prompt
+from curriculum_verl.preprocessing.original import all_extra
 from curriculum_verl.rewards.scorer import ScoringSettings
 from curriculum_verl.rewards.scoring import Response, Score
 from curriculum_verl.rewards.verifiers.guarding import guarded
@@ -61,7 +62,7 @@ class Judge:
             prompt.data_source,
             prompt.style,
             prompt.text,
-            {**original_extra(prompt.extra), **prompt.extra},
+            all_extra(prompt.extra),
         )
         verifier = self._verifier if self._forced is None else self._verifier.use(self._forced)
         return guarded(verifier, response)

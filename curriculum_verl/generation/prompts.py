@@ -110,14 +110,6 @@ class PromptReader:
         return str(found)
 
 
-def original_extra(extra: Mapping[str, Any]) -> dict[str, Any]:
-    """extra_info as the rollouts had it that training data were made of; any other as it is."""
-    if "original" not in extra or "curriculum_stage" not in extra:
-        return dict(extra)
-    found = json.loads(extra["original"]) if extra["original"] else {}
-    return found if isinstance(found, dict) else {}
-
-
 def read_chat(found: Any, fields: tuple[str, ...] = ("prompt",)) -> Chat:
     """A prompt's messages, up to where the model has to answer."""
     if not found:

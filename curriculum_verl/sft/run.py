@@ -19,6 +19,7 @@ from curriculum_verl.runs.stage_checkpoints import STATE
 from curriculum_verl.sft.callback import CurriculumCallback, out_of_patience
 from curriculum_verl.sft.checkpoints import TRAINER_STATE, find_checkpoint
 from curriculum_verl.sft.config import SftConfig
+from curriculum_verl.sft.console import speak_plainly
 from curriculum_verl.sft.data import Collator, CurriculumDataset, load_dataset
 from curriculum_verl.sft.final import finish, require_final_weights
 from curriculum_verl.sft.lora import add_adapters, linear_modules
@@ -80,6 +81,7 @@ def build_trainer(config: SftConfig) -> CurriculumTrainer:
     )
     if config.data.packing:
         require_packing(trainer.model, arguments.device)
+    speak_plainly(trainer)
     trackers = Trackers(training.trackers, trainer.callback_handler.callbacks)
     path = Path(training.metrics_file or Path(training.output) / METRICS)
     reporter = Reporter(path, train.curriculum) if trainer.is_world_process_zero() else None

@@ -10,6 +10,7 @@ from verl import DataProto
 from verl.experimental.reward_loop.reward_manager.naive import NaiveRewardManager
 
 from curriculum_verl.curriculum.loading import load_config
+from curriculum_verl.preprocessing.original import all_extra
 from curriculum_verl.rewards.running import normalised
 from curriculum_verl.rewards.scorer import CURIOSITY, FINAL, Scorer
 from curriculum_verl.rewards.scoring import Response, Score
@@ -74,7 +75,7 @@ class CurriculumRewardManager(NaiveRewardManager):
             fields.get("data_source", ""),
             model.get("style", ""),
             prompt_text(fields.get("raw_prompt", ())),
-            fields.get("extra_info") or {},
+            all_extra(fields.get("extra_info") or {}),
         )
 
     def _components(self, response: Response) -> list[Any]:

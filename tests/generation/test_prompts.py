@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curriculum_verl.generation.prompts import Prompt, PromptReader, original_extra, read_chat
+from curriculum_verl.generation.prompts import Prompt, PromptReader, read_chat
+from curriculum_verl.preprocessing.original import original_extra
 from curriculum_verl.rollouts.fields import ROLES, parse_fields
 from curriculum_verl.rollouts.scores import LineError
 
@@ -51,7 +52,8 @@ def test_a_row_of_preprocessed_data_gives_back_what_rollouts_had() -> None:
 
 
 def test_any_other_extra_info_is_given_back_as_it_is() -> None:
-    assert original_extra({"original": "a text of the user's"}) == {"original": "a text of the user's"}
+    for own in ({"original": "a text of the user's"}, {"original": "no json", "curriculum_stage": "easy"}):
+        assert original_extra(own) == own
 
 
 def test_a_rollout_is_asked_without_the_response_that_was_logged() -> None:

@@ -1,6 +1,7 @@
 """The reward manager as verl's RewardLoopWorker uses it, on real DataProto batches and a real tokenizer."""
 
 import asyncio
+import json
 import threading
 import time
 
@@ -55,6 +56,17 @@ def test_a_response_is_weighed_by_what_came_with_its_prompt_and_its_raw_score_is
     assert (extra["reward/final"], extra["success"], extra["bucket"], extra["more"]) == (0.75, 1.0, "easy", 1)
     assert extra[FAILURE] == ""
     assert score(equals, sample("8"))["reward_extra_info"]["success"] == 0.0
+
+
+def test_a_task_that_keeps_what_its_verifier_needs_in_extra_info_is_scored_after_preprocessing():
+    """Preprocessing puts the rollouts' own extra_info aside."""
+    pytest.importorskip("reasoning_gym")
+    entry = {"source_dataset": "chain_sum", "source_index": 0}
+    aside = {"id": "p1", "curriculum_stage": "easy", "original": json.dumps({"metadata": entry})}
+    task = {"data_source": "reasoning_gym/chain_sum", "reward_model": {"ground_truth": "7"}, "extra_info": aside}
+    result = score(equals, sample("7", **task), scoring={"final": {}})
+    assert result["reward_extra_info"][FAILURE] == ""
+    assert result["reward_extra_info"]["reward/final"] == 1.0
 
 
 def test_in_validation_the_raw_score_counts_and_the_bucket_is_the_rows():
