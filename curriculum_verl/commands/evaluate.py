@@ -4,8 +4,8 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from curriculum_verl.commands import generate
-from curriculum_verl.commands.arguments import count, filled, finite, path, whole
+from curriculum_verl.commands.arguments import count, filled, path
+from curriculum_verl.commands.generation import add_backend, add_data, add_sampling, add_scoring, add_server, read_job
 from curriculum_verl.commands.where import add_where
 from curriculum_verl.errors import InputError
 from curriculum_verl.words import counted
@@ -62,7 +62,7 @@ def build_parser(prog: str = PROG) -> argparse.ArgumentParser:
     parser.add_argument("--dry-run", action="store_true", help="read and check everything, say what would be done")
     parser.add_argument("--overwrite", action="store_true", help="sample all models anew")
     prompts = parser.add_argument_group("the prompts")
-    generate._add_data(prompts)
+    add_data(prompts)
     prompts.add_argument(
         "--bucket-field",
         type=filled,
@@ -72,23 +72,13 @@ def build_parser(prog: str = PROG) -> argparse.ArgumentParser:
     prompts.add_argument(
         "--buckets", type=filled, nargs="+", default=(), metavar="NAME", help="all there are, in order"
     )
-    _add_sampling(parser.add_argument_group("the responses"))
-    generate._add_scoring(parser.add_argument_group("the scores"))
-    generate._add_backend(parser.add_argument_group("the backend"))
-    generate._add_server(parser.add_argument_group("a server (openai)"))
+    add_sampling(parser.add_argument_group("the responses"))
+    add_scoring(parser.add_argument_group("the scores"))
+    add_backend(parser.add_argument_group("the backend"))
+    add_server(parser.add_argument_group("a server (openai)"))
     add_where(parser)
-    parser.set_defaults(split="val", model="", stop_early=False, first=None, shard="1/1")
+    parser.set_defaults(split="val", model="")
     return parser
-
-
-def _add_sampling(group: "argparse._ArgumentGroup") -> None:
-    group.add_argument("-n", "--responses", type=count, default=8, metavar="N", help="to each prompt (%(default)s)")
-    group.add_argument("--temperature", type=finite, default=1.0, metavar="T", help="0 is greedy (%(default)s)")
-    group.add_argument("--top-p", type=finite, default=1.0, metavar="P", help="(%(default)s)")
-    group.add_argument("--top-k", type=whole, default=0, metavar="K", help="0: all tokens (%(default)s)")
-    group.add_argument("--max-tokens", type=count, default=512, metavar="N", help="of a response (%(default)s)")
-    group.add_argument("--stop", nargs="+", default=(), metavar="TEXT", help="a response ends before any of these")
-    group.add_argument("--seed", type=whole, default=0, help="of responses and intervals (%(default)s)")
 
 
 def main(argv: Sequence[str] | None = None, prog: str = PROG) -> int:
@@ -125,7 +115,7 @@ def _evaluation(args: argparse.Namespace) -> "Evaluation":
     ks = args.k or [k for k in KS if k <= args.responses]
     return Evaluation(
         models=tuple(_models(args)),
-        job=generate._job(args),
+        job=read_job(args),
         out=args.out,
         ks=tuple(sorted({1, *ks})),
         operations=read_operations(args.scoring),
