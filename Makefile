@@ -22,7 +22,7 @@ $(READY): pyproject.toml constraints-cpu.txt
 	$(PIP) check
 	@touch $(READY)
 
-demo: $(READY) ## from nothing to a model trained by verl's GRPO in three stages, on a CPU, into build/demo
+demo: $(READY) ## from nothing to a model trained by verl's GRPO in three stages, on a CPU, and demo/report.html
 	$(BIN)/python -m examples.demo
 
 docs: $(READY) ## the site of the docs, into build/site
@@ -83,4 +83,4 @@ fuzz: $(READY) ## parsers and rewards against 10,000 made-up inputs each (a quar
 	FUZZ_EXAMPLES=10000 $(BIN)/pytest -n 2 tests/rewards
 
 clean: ## remove .venv and everything that was built
-	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv build demo *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,4 +1,4 @@
-"""The pieces of `make demo`, without its verl run: tasks, warm-up, rollouts, steps, history, summary, clean-up."""
+"""The pieces of `make demo`, without its runs: tasks, warm-up's recipe, steps, history, summary, report, clean-up."""
 
 import os
 import random
@@ -14,14 +14,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curriculum_verl.bucketing.run import bucket_rollouts
-from curriculum_verl.bucketing.settings import Settings
 from curriculum_verl.errors import InputError
-from curriculum_verl.manifest import read_manifest
-from curriculum_verl.parallel import InProcess
-from curriculum_verl.preprocessing.run import preprocess
-from curriculum_verl.preprocessing.settings import Settings as DataSettings
-from examples.demo import chart, history, model, sampling, steps, summary, tasks, training, warm_up
+from curriculum_verl.sft.chat import encode
+from curriculum_verl.sft.config import read_config
+from examples.demo import __main__ as demo
+from examples.demo import history, model, report, steps, summary, tasks, training
+from examples.demo.reward import compute_score
 
 BUCKETS = ["easy", "medium", "hard"]
 
@@ -37,18 +35,24 @@ def test_an_answer_is_the_running_sum_and_one_wrong_digit_is_worth_nothing(level
     for (before, after), digit in zip(pairwise(map(int, task.answer)), digits[1:], strict=True):
         assert after == (before + digit) % 10
     wrong = task.answer[:-1] + str((int(task.answer[-1]) + 1) % 10)
-    assert sampling.score(task, [task.answer, wrong, task.answer + "0", ""]) == [1.0, 0.0, 0.0, 0.0]
+    answers = [task.answer, wrong, task.answer + "0", ""]
+    assert [compute_score("", answer, task.answer) for answer in answers] == [1.0, 0.0, 0.0, 0.0]
 
 
 def test_what_the_warm_up_sees_is_never_trained_or_validated_on(tmp_path):
-    shown = {task.prompt for task in warm_up.draw(2000, random.Random(0))}
-    made = [t for level in tasks.LEVELS for t in tasks.make_tasks(level, 200, random.Random(level), tasks.for_training)]
-    assert len({task.prompt for task in made}) == 1000
-    assert not shown & {task.prompt for task in made}
-    tasks.write_tasks(tmp_path / "tasks.jsonl", made)
-    assert tasks.read_tasks(tmp_path / "tasks.jsonl") == made
+    demo.make_tasks(0, tmp_path)
+    chats, checks, asked = (lines(tmp_path / f"{name}.jsonl") for name in ("chats", "checks", "tasks"))
+    shown = [row["messages"][0]["content"] for row in (*chats, *checks)]
+    assert len(shown) == len(set(shown)) == sum(demo.CHATS.values())
+    assert len({row["prompt"] for row in asked}) == 5 * demo.TASKS_PER_LEVEL
+    assert not set(shown) & {row["prompt"] for row in asked}
+    assert {row["difficulty"] for row in checks} == {"short", "middle", "long"}
     with pytest.raises(ValueError, match="level 3"):
         tasks.make_tasks(3, 1000, random.Random(0), tasks.for_training)
+
+
+def lines(path: Path) -> list[dict]:
+    return [msgspec.json.decode(line) for line in path.read_bytes().splitlines()]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -78,50 +82,16 @@ def test_a_saved_tokenizer_still_has_one_token_a_character(tiny):
     assert (loaded.pad_token, loaded.eos_token) == (model.PAD, model.END)
 
 
-def test_only_answers_are_learned_and_a_few_steps_lower_the_loss(tiny, monkeypatch):
-    monkeypatch.setattr(warm_up, "BATCH", 16)
-    network, tokenizer = model.load(tiny)
-    tokens, labels = warm_up.collate([tasks.Task("12*=", "13", 2), tasks.Task("123=", "136", 3)], tokenizer)
-    learned = [tokenizer.decode(row[row != warm_up.IGNORED]) for row in labels]
-    assert learned == ["13" + model.END, "136" + model.END]
-    assert tokenizer.decode(tokens[0]) == "12*=13" + model.END + model.PAD
-    losses = [loss for loss, _ in zip(warm_up.warm_up(network, tokenizer, 0), range(30), strict=False)]
-    assert losses[-1] < losses[0] - 0.2
-
-
-def test_the_warm_up_follows_from_its_seed(tiny, monkeypatch):
-    monkeypatch.setattr(warm_up, "BATCH", 4)
-
-    def first(seed: int) -> list[float]:
-        network, tokenizer = model.load(tiny)
-        return [loss for loss, _ in zip(warm_up.warm_up(network, tokenizer, seed), range(3), strict=False)]
-
-    assert first(1) == first(1) != first(2)
-
-
-def test_responses_come_in_the_order_of_their_prompts_however_many_go_at_once(tiny, monkeypatch):
-    network, tokenizer = model.load(tiny)
-    asked = tasks.make_tasks(5, 5, random.Random(0), tasks.for_training)
-    monkeypatch.setattr(sampling, "AT_ONCE", 6)
-    responses = list(sampling.respond(network, tokenizer, asked, 3))
-    assert [len(group) for group in responses] == [3] * 5
-    assert all(len(text) <= tasks.LONGEST_ANSWER for group in responses for text in group)
-    right = [[task.answer] * 4 for task in asked]
-    monkeypatch.setattr(sampling, "respond", lambda *_: iter(right))
-    assert sampling.pass_rates(network, tokenizer, {5: asked}, 4) == {5: 1.0}
-
-
-def test_rollouts_are_what_bucketing_and_preprocessing_read(tmp_path):
-    asked = [t for level in (3, 7, 11) for t in tasks.make_tasks(level, 20, random.Random(level), tasks.for_training)]
-    passing = {3: 4, 7: 2, 11: 0}
-    responses = ([task.answer] * passing[task.level] + ["0"] * (4 - passing[task.level]) for task in asked)
-    sampling.write_rollouts(tmp_path / "rollouts.jsonl", asked, responses)
-    bucket_rollouts([tmp_path / "rollouts.jsonl"], tmp_path / "bucketed", Settings(), InProcess(), report=False)
-    preprocess(tmp_path / "bucketed", tmp_path / "data", DataSettings(train_val_split=0.7), InProcess())
-    manifest = read_manifest(tmp_path / "data" / "manifest.json")
-    assert {bucket.name: bucket.prompts + bucket.validation_prompts for bucket in manifest.buckets} == dict.fromkeys(
-        BUCKETS, 20
-    )
+def test_the_warm_up_learns_answers_with_their_end_and_its_recipe_is_one(tiny):
+    encoded = encode(model.load(tiny)[1], tasks.as_chat(tasks.Task("12*=", "13", 3))["messages"])
+    _, loaded = model.load(tiny)
+    assert loaded.decode(encoded.tokens) == "12*=13" + model.END
+    spoken = [token for token, said in zip(encoded.tokens, encoded.spoken, strict=True) if said]
+    assert loaded.decode(spoken) == "13" + model.END
+    told = ["model.path=m", "data.train=t", "data.validation=v", "training.output=o"]
+    config = read_config(demo.HERE / "warm_up.yaml", told)
+    assert config.training.max_steps == demo.MOST_STEPS
+    assert config.evaluation.max_new_tokens == tasks.LONGEST_ANSWER == demo.SAMPLING[1]
 
 
 def counting(done: list[str], *, fails: str | None = None) -> list[steps.Step]:
@@ -175,7 +145,7 @@ def test_another_seed_in_the_same_folder_is_refused(tmp_path):
 
 
 def step_line(step: int, stage: str, **shares: float) -> dict:
-    metrics = {f"curriculum/share/{bucket}": share for bucket, share in shares.items()}
+    metrics = {f"curriculum/share/{bucket}": share for bucket, share in shares.items()} | {"reward_weighted/final": 0.5}
     return {"kind": "step", "step": step, "time": float(step), "stage": stage, "metrics": metrics}
 
 
@@ -228,9 +198,6 @@ def validation(step: int, **passed: int) -> history.Validation:
     return history.Validation(step, {b: {f"{b} {n}": n < count for n in range(100)} for b, count in passed.items()})
 
 
-BEFORE, AFTER = validation(0, easy=75, medium=30, hard=2), validation(3, easy=80, medium=60, hard=40)
-
-
 def recorded(*lines: dict) -> history.History:
     made = history.History()
     for line in lines:
@@ -238,23 +205,23 @@ def recorded(*lines: dict) -> history.History:
     return made
 
 
-def test_a_gain_counts_when_chance_hardly_explains_it():
-    found = {change.bucket: change for change in summary.changes(BEFORE, AFTER, BUCKETS)}
-    assert [change.improved for change in found.values()] == [True, True, True]
-    assert (found["medium"].before, found["medium"].after, found["medium"].prompts) == (0.3, 0.6, 100)
-    low, high = found["medium"].interval_of_gain
-    assert low < 0.3 < high
-    same = summary.changes(BEFORE, validation(3, easy=77, medium=30, hard=0), BUCKETS)
-    assert [change.improved for change in same] == [False, False, False]
-    with pytest.raises(InputError, match="other prompts"):
-        summary.changes(BEFORE, history.Validation(3, {"easy": {"another": True}}), ["easy"])
+def figure(model: str, bucket: str, value: float) -> dict:
+    estimate = {"value": value, "low": value - 0.05, "high": value + 0.05}
+    return {"model": model, "bucket": bucket, "prompts": 100, "success": estimate}
 
 
-def test_wilson_intervals_are_those_of_the_textbook():
-    low, high = summary.wilson(81, 263)
-    assert (round(low, 4), round(high, 4)) == (0.2553, 0.3662)
-    assert summary.wilson(0, 50)[0] == 0.0
-    assert summary.wilson(50, 50)[1] == 1.0
+def evaluation(**after: float) -> dict:
+    """As `curriculum-verl evaluate` writes it, as far as it is read; before, all buckets stand at 0.3."""
+    figures = [figure(name, b, value) for b, v in after.items() for name, value in (("before", 0.3), ("after", v))]
+    changes = [
+        {
+            "bucket": bucket,
+            "success": {"value": value - 0.3, "low": value - 0.36, "high": value - 0.24},
+            "verdict": "learned" if value > 0.36 else "",
+        }
+        for bucket, value in after.items()
+    ]
+    return {"figures": figures, "changes": changes}
 
 
 def test_the_summary_says_when_what_and_why():
@@ -262,12 +229,12 @@ def test_the_summary_says_when_what_and_why():
     assert "steps   1 to   2  easy" in said
     assert "advance to medium: train/easy/success_rate above 0.9: 0.94" in said
     assert "steps   3 to   3  medium" in said
-    assert "30% (22% to 40%)" in "\n".join(summary.table(summary.changes(BEFORE, AFTER, BUCKETS)))
+    table = summary.table(evaluation(easy=0.8))
+    assert " ".join(table[1].split()) == "easy 100 30% (25% to 35%) 80% (75% to 85%) +50% (+44% to +56%)"
 
 
 def test_the_verdict_wants_an_earned_advance_and_two_better_buckets():
-    better = summary.changes(BEFORE, AFTER, BUCKETS)
-    worse = summary.changes(BEFORE, validation(3, easy=90, medium=30, hard=2), BUCKETS)
+    better, worse = evaluation(easy=0.8, medium=0.6), evaluation(**{"easy": 0.8, "medium": 0.31, "(all)": 0.5})
     by_limit = ADVANCE | {"reason": "stage/steps at least 200: 200"}
     assert summary.verdict(recorded(*LINES), better)[0]
     assert not summary.verdict(recorded(*LINES), worse)[0]
@@ -275,9 +242,23 @@ def test_the_verdict_wants_an_earned_advance_and_two_better_buckets():
     assert not summary.verdict(recorded(START), better)[0]
 
 
-def test_the_chart_is_a_picture(tmp_path):
-    chart.draw(recorded(*LINES, THIRD), [BEFORE, AFTER], tmp_path / "chart.png")
-    assert (tmp_path / "chart.png").read_bytes().startswith(b"\x89PNG")
+def test_the_report_holds_figures_chart_and_responses_and_escapes_them(tmp_path, monkeypatch):
+    folder = tmp_path / "evaluation"
+    buckets = {f"{bucket} {n}": bucket for bucket in ("easy", "hard") for n in range(5)}
+    for name in summary.MODELS:
+        row = {"prompt": [{"role": "user", "content": "12*="}], "response": ["13", "<b>0</b>"], "reward": [1.0, 0.0]}
+        rows = [row | {"id": prompt, "ground_truth": "13"} for prompt in buckets]
+        write_lines(folder / "evaluation.samples" / name / "rollouts.jsonl", rows)
+    monkeypatch.setattr(report, "held_out", lambda _: buckets)
+    (folder / "evaluation.png").write_bytes(b"png")
+    validations = [validation(0, easy=75, medium=30, hard=2), validation(3, easy=80, medium=60, hard=40)]
+    report.write(tmp_path, recorded(*LINES, THIRD), validations, evaluation(easy=0.8), "all <good>")
+    page = (tmp_path / "report.html").read_text()
+    assert "80% (75% to 85%)" in page
+    assert "advance to medium: train/easy/success_rate above 0.9: 0.94" in page
+    assert page.count("right  13\nwrong  &lt;b&gt;0&lt;/b&gt;") == 2 * 2 * report.EXAMPLES
+    assert "all &lt;good&gt;" in page
+    assert page.count("data:image/png;base64,") == 2
 
 
 def test_progress_tells_of_steps_switches_and_validations_once(tmp_path, capsys, monkeypatch):

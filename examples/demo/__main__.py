@@ -2,11 +2,13 @@
 
 import argparse
 import fcntl
+import json
+import os
 import random
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -15,29 +17,36 @@ from curriculum_verl.commands.running import run
 from curriculum_verl.errors import InputError
 from examples.demo.steps import Step, run_steps
 
+HERE = Path(__file__).parent
+CLI = "curriculum_verl.cli"
 TASKS_PER_LEVEL = 300
+CHATS = {3: 400, 5: 2000, 7: 2000, 9: 2000, 11: 2000}  # for the warm-up, by digits; of three there are not many more
+CHECKED = 32  # of these of every level: by them the warm-up sees how far it is
+MOST_STEPS = 400  # of warm-up
 RESPONSES = 8  # to a prompt, for bucketing
-CHECKED = 64  # prompts a level, when the warm-up looks how far it is
-CHECK_EVERY = 5  # steps
-ENOUGH = 0.3  # mean pass rate over the levels at which the warm-up stops
-MOST_STEPS = 1000  # of warm-up
+CHECKS = 4  # to a held-out prompt, before and after
 FOR_TRAINING = 0.8  # of the prompts; the others are held out
+SAMPLING = ("--max-tokens", 12, "--verifier", f"{HERE / 'reward.py'}:compute_score")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Do all steps that are not done yet, then say what came of it; the exit code."""
     parser = argparse.ArgumentParser(prog="python -m examples.demo", description=__doc__)
-    parser.add_argument("--folder", type=Path, default=Path("build/demo"), help="for all that is made (%(default)s)")
+    parser.add_argument("--folder", type=Path, default=Path("demo"), help="for all that is made (%(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of everything that is drawn (%(default)s)")
     args = parser.parse_args(argv)
     folder, seed = args.folder, args.seed
     steps = [
         Step("tasks", "Tasks: running sums in five lengths", partial(make_tasks, seed)),
-        Step("model", "Warm-up: a tiny Qwen2 learns the short tasks, and is stopped early", partial(warm_up, seed)),
-        Step("rollouts", f"Rollouts: {RESPONSES} scored responses to every prompt", partial(sample, folder, seed)),
+        Step("model", "Model: a tiny Qwen2", partial(make_model, seed)),
+        Step("warm_up", "Warm-up: SFT, short tasks first, stopped early", partial(warm_up, folder, seed), resumes=True),
+        Step(
+            "rollouts", f"Rollouts: {RESPONSES} scored responses to every prompt", partial(sample, folder, seed), True
+        ),
         Step("bucketed", "Buckets: prompts sorted by how often the model solves them", partial(bucket, folder)),
         Step("preprocessed", "Data: parquet for verl, with prompts held out", partial(preprocess, folder, seed)),
         Step("training", "GRPO: verl's trainer goes from easy to hard", partial(train, folder, seed), resumes=True),
+        Step("evaluation", "Evaluation: what was learned, by bucket", partial(evaluate, folder, seed), resumes=True),
     ]
     with locked(folder):
         run_steps(folder, steps, {"seed": seed})
@@ -57,102 +66,106 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def make_tasks(seed: int, place: Path) -> None:
-    """The tasks that are not the warm-up's."""
+    """Tasks of the warm-up as chats, and all others as prompts; no task is in both."""
     from examples.demo import tasks
 
-    made = [
-        task
-        for level in tasks.LEVELS
-        for task in tasks.make_tasks(level, TASKS_PER_LEVEL, random.Random(f"{seed} {level}"), tasks.for_training)
-    ]
-    tasks.write_tasks(place / "tasks.jsonl", made)
-    print(f"{len(made):,} tasks, such as {made[0].prompt} with the answer {made[0].answer}")
+    def made(level: int, count: int, what: str, wanted: Callable[[tasks.Task], bool]) -> list[tasks.Task]:
+        return tasks.make_tasks(level, count, random.Random(f"{seed} {what} {level}"), wanted)
+
+    shown = [made(level, count, "warm-up", tasks.for_warm_up) for level, count in CHATS.items()]
+    checked = [task for level in shown for task in level[:CHECKED]]
+    chats = [task for level in shown for task in level[CHECKED:]]
+    asked = [task for level in CHATS for task in made(level, TASKS_PER_LEVEL, "tasks", tasks.for_training)]
+    tasks.write_lines(place / "chats.jsonl", map(tasks.as_chat, chats))
+    tasks.write_lines(place / "checks.jsonl", map(tasks.as_chat, checked))
+    tasks.write_lines(place / "tasks.jsonl", (tasks.as_prompt(number, task) for number, task in enumerate(asked)))
+    print(f"{len(chats):,} chats for the warm-up and {len(asked):,} tasks, such as {asked[0].prompt}{asked[0].answer}")
 
 
-def warm_up(seed: int, place: Path) -> None:
-    """Train until the model solves some tasks, and not more."""
-    import torch
+def make_model(seed: int, place: Path) -> None:
+    """Random weights and a tokenizer of single characters."""
+    from examples.demo import model
 
-    from examples.demo import model, sampling, tasks
-    from examples.demo.warm_up import warm_up as steps_of_warm_up
-
-    torch.set_num_threads(1)  # two would split sums by the load of the moment
-    tokenizer, network = model.make_tokenizer(), model.make_model(seed)
-    randomness = random.Random(f"{seed} checks")
-    checked = {level: tasks.make_tasks(level, CHECKED, randomness, tasks.for_warm_up) for level in tasks.LEVELS}
-    print(f"{sum(weights.numel() for weights in network.parameters()):,} parameters; right answers by digits:")
-    for step, loss in enumerate(steps_of_warm_up(network, tokenizer, seed), 1):
-        if step % CHECK_EVERY:
-            continue
-        rates = sampling.pass_rates(network, tokenizer, checked, samples=2)
-        reached = sum(rates.values()) / len(rates) >= ENOUGH
-        if reached or step % (4 * CHECK_EVERY) == 0:
-            shown = "  ".join(f"{level}: {rate:.0%}" for level, rate in rates.items())
-            print(f"  step {step:>4}  loss {loss:.2f}  {shown}", flush=True)
-        if reached:
-            break
-        if step >= MOST_STEPS:
-            raise InputError(f"the model did not learn in {step} steps; try another --seed in another --folder")
+    network = model.make_model(seed)
     model.save(network, place)
+    print(f"{sum(weights.numel() for weights in network.parameters()):,} parameters, all of them random")
+
+
+def warm_up(folder: Path, seed: int, place: Path) -> None:
+    """The product's own fine-tuning, with a curriculum; what was killed goes on from its last checkpoint."""
+    given = {
+        "model.path": folder / "model",
+        "data.train": folder / "tasks" / "chats.jsonl",
+        "data.validation": folder / "tasks" / "checks.jsonl",
+        "training.output": place,
+        "training.seed": seed,
+        "curriculum.seed": seed,
+    }
+    words = ["--mode", "sft", "--config", HERE / "warm_up.yaml", "--resume"]
+    call("curriculum_verl.train", *words, *(f"{key}={value}" for key, value in given.items()))
+    score = json.loads((place / "evaluation.json").read_text())
+    if score["step"] >= MOST_STEPS:
+        raise InputError(f"the model did not learn in {MOST_STEPS} steps; try another --seed in another --folder")
 
 
 def sample(folder: Path, seed: int, place: Path) -> None:
-    """Responses of the warmed-up model, in the format that bucketing reads."""
-    import torch
-    from tqdm import tqdm
-
-    from examples.demo import model, sampling, tasks
-
-    torch.set_num_threads(1)
-    network, tokenizer = model.load(folder / "model")
-    torch.manual_seed(seed)
-    asked = tasks.read_tasks(folder / "tasks" / "tasks.jsonl")
-    responses = sampling.respond(network, tokenizer, asked, RESPONSES)
-    bar = tqdm(responses, total=len(asked), unit=" prompts", mininterval=1)
-    sampling.write_rollouts(place / "rollouts.jsonl", asked, bar)
+    """The product's own command."""
+    words = ["generate", "--model", folder / "warm_up" / "final", "--data", folder / "tasks" / "tasks.jsonl"]
+    call(CLI, *words, "--out", place, "-n", RESPONSES, *SAMPLING, "--seed", seed)
 
 
 def bucket(folder: Path, place: Path) -> None:
     """The product's own command."""
-    call("bucket", "-i", folder / "rollouts", "-o", place, "-m", "mean_reward", "-n", "3")
+    call(CLI, "bucket", "-i", folder / "rollouts", "-o", place, "-m", "mean_reward", "-n", "3")
 
 
 def preprocess(folder: Path, seed: int, place: Path) -> None:
     """The product's own command."""
     split = ("--train-val-split", FOR_TRAINING, "--seed", seed)
-    call("preprocess", "-i", folder / "bucketed", "-o", place, *split)
+    call(CLI, "preprocess", "-i", folder / "bucketed", "-o", place, *split)
 
 
-def call(name: str, *arguments: object) -> None:
-    """Run a command of the package as a user does, in sight."""
-    words = [name, *map(str, arguments)]
-    print(f"  $ curriculum-verl {shlex.join(words)}", flush=True)
-    code = subprocess.run([sys.executable, "-m", "curriculum_verl.cli", *words]).returncode
+def call(module: str, *arguments: object) -> None:
+    """Run a part of the package as a user does, in sight."""
+    words = list(map(str, arguments))
+    start = "curriculum-verl" if module == CLI else f"python -m {module}"
+    print(f"  $ {start} {shlex.join(words)}", flush=True)
+    code = subprocess.run([sys.executable, "-m", module, *words], env=os.environ | {"OMP_NUM_THREADS": "1"}).returncode
     if code != 0:
-        raise InputError(f"curriculum-verl {name} ended with exit code {code}; what it said stands above")
+        raise InputError(f"{start} {words[0]} ended with exit code {code}; what it said stands above")
 
 
 def train(folder: Path, seed: int, place: Path) -> None:
     """The main job."""
     from examples.demo.training import train as train_with_verl
 
-    train_with_verl(place, folder / "model", folder / "preprocessed", seed)
+    train_with_verl(place, folder / "warm_up" / "final", folder / "preprocessed", seed)
+
+
+def evaluate(folder: Path, seed: int, place: Path) -> None:
+    """The product's own command: held-out prompts before and after."""
+    from examples.demo.training import saved_step
+
+    after = folder / "training" / "checkpoints" / f"global_step_{saved_step(folder / 'training')}"
+    models = [f"before={folder / 'warm_up' / 'final'}", f"after={after}"]
+    words = ["--data", folder / "preprocessed" / "manifest.json", "-n", CHECKS, "--k", 1, CHECKS, "--keep-responses"]
+    call(CLI, "evaluate", "--model", *models, *words, *SAMPLING, "--seed", seed, "--out", place / "evaluation.json")
 
 
 def show(folder: Path) -> int:
     """Print and draw what was learned; 1 if it is not what the demo promises."""
-    from examples.demo import chart, summary
+    from examples.demo import report, summary
     from examples.demo.training import results
 
     history, validations = results(folder / "training")
-    found = summary.changes(validations[0], validations[-1], history.buckets)
-    good, words = summary.verdict(history, found)
-    chart.draw(history, validations, folder / "chart.png")
+    evaluation = summary.read_evaluation(folder / "evaluation" / "evaluation.json")
+    good, words = summary.verdict(history, evaluation)
+    report.write(folder, history, validations, evaluation, words)
     print("\nStages", *summary.timeline(history), sep="\n")
     print("\nHeld-out prompts, right answers before and after training (95 % intervals)")
-    print(*summary.table(found), sep="\n")
+    print(*summary.table(evaluation), sep="\n")
     print(f"\n{words[0].upper()}{words[1:]}.\n")
-    print(f"chart        {folder / 'chart.png'}\nbuckets      {folder / 'bucketed' / 'report.html'}")
+    print(f"report       {folder / 'report.html'}\nbuckets      {folder / 'bucketed' / 'report.html'}")
     print(f"model        {folder / 'training' / 'checkpoints'} (verl's checkpoints)")
     print(f"all metrics  {folder / 'training' / 'checkpoints' / 'curriculum.jsonl'}")
     print(f"verl's words {folder / 'training' / 'console.log'}")

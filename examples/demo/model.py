@@ -10,7 +10,10 @@ from transformers.utils.logging import disable_progress_bar
 
 PAD, END = "<|endoftext|>", "<|im_end|>"
 CHARACTERS = "0123456789*=Ċ"  # the last is a line break, which verl expects of a Qwen beside the two marks
-PLAIN = "{% for message in messages %}{{ message['content'] }}{% endfor %}"  # a chat without any marks
+PLAIN = (  # a chat without marks, but for the end of an answer, which has to be learned
+    "{% for message in messages %}{{ message['content'] }}"
+    "{% if message['role'] == 'assistant' %}" + END + "{% endif %}{% endfor %}"
+)
 LONGEST = 64  # tokens
 
 disable_progress_bar()  # of the loading of 38 small tensors

@@ -9,15 +9,18 @@ each length anew.
 import hashlib
 import random
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from curriculum_verl.atomic import replacing
 
 LEVELS = (3, 5, 7, 9, 11)  # digits
+LENGTHS = {3: "short", 5: "middle", 7: "middle", 9: "long", 11: "long"}  # the buckets of the warm-up
+DATA_SOURCE = "running_sums"
 WIDTH = 15  # characters of a prompt
 LONGEST_ANSWER = 12  # tokens, with the one that ends it
 MOST_TRIES = 100  # for each task that is asked for
@@ -62,12 +65,25 @@ def make_tasks(level: int, count: int, randomness: random.Random, wanted: Callab
     raise ValueError(f"found only {len(found)} different tasks of level {level}, expected {count}; ask for fewer")
 
 
-def write_tasks(path: Path, tasks: Iterable[Task]) -> None:
+def as_prompt(number: int, task: Task) -> dict[str, Any]:
+    """As `curriculum-verl generate` reads it."""
+    return {
+        "id": f"task-{number:04}",
+        "prompt": task.prompt,
+        "ground_truth": task.answer,
+        "data_source": DATA_SOURCE,
+        "ability": "arithmetic",
+        "extra_info": {"level": task.level},
+    }
+
+
+def as_chat(task: Task) -> dict[str, Any]:
+    """As supervised fine-tuning reads it."""
+    asked, answered = {"role": "user", "content": task.prompt}, {"role": "assistant", "content": task.answer}
+    return {"messages": [asked, answered], "difficulty": LENGTHS[task.level]}
+
+
+def write_lines(path: Path, rows: Iterable[dict[str, Any]]) -> None:
     """One JSON line for each."""
     with replacing(path) as file:
-        file.writelines(msgspec.json.encode(asdict(task)) + b"\n" for task in tasks)
-
-
-def read_tasks(path: Path) -> list[Task]:
-    """What `write_tasks` wrote."""
-    return [msgspec.json.decode(line, type=Task) for line in path.read_bytes().splitlines()]
+        file.writelines(msgspec.json.encode(row) + b"\n" for row in rows)
