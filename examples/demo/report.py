@@ -41,9 +41,7 @@ def write(
             element("pre", "\n".join(timeline(history))),
             picture(chart.draw(history, validations), CHART, f"{CHART}. Lines: advances; dotted: rollbacks."),
         ),
-        section(
-            "Responses before and after", *examples(folder / "evaluation" / "evaluation.samples", held_out(folder))
-        ),
+        section("Responses before and after", *examples(samples, held_out(folder))),
     )
     with replacing(folder / "report.html") as file:
         file.write(page.encode())
