@@ -25,6 +25,10 @@ class StateError(CurriculumError):
     """A saved state that does not fit this run."""
 
 
+class TrainingError(CurriculumError):
+    """A run that went wrong by itself."""
+
+
 def unknown_name(what: str, got: str, known: Iterable[str]) -> str:
     """The message for a name that is not among the known ones, with the nearest match."""
     known = list(known)

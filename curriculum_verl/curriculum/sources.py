@@ -71,6 +71,11 @@ def read_yaml(path: str | Path) -> Any:
         raise ConfigError([f"not valid YAML: {error}"], str(path)) from error
 
 
+def read_value(text: str) -> Any:
+    """A value as a YAML file would have it; a yaml.YAMLError or ValueError if it is none."""
+    return yaml.load(text, _Loader)
+
+
 class _Loader(yaml.SafeLoader):
     """YAML as people mean it: 1e-3 is a number, and a key that stands twice is a mistake."""
 

@@ -1,6 +1,7 @@
 """The callback: tells the curriculum of steps and evaluations, does what it decides, and says so everywhere."""
 
 import logging
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,6 +10,7 @@ from transformers.integrations.integration_utils import rewrite_logs
 
 from curriculum_verl.curriculum import Curriculum
 from curriculum_verl.curriculum.decisions import Decision
+from curriculum_verl.errors import TrainingError
 from curriculum_verl.runs.reporting import Reporter
 from curriculum_verl.runs.stage_checkpoints import require_checkpoint
 from curriculum_verl.sft.checkpoints import SCORE, is_whole
@@ -30,6 +32,7 @@ class CurriculumCallback(TrainerCallback):
         self._trackers, self._reporter = trackers, reporter  # only the first process reports
         self._patience = patience
         self._told: dict[str, Any] = {}
+        trainer.before_saving = self._write  # so that a kill between checkpoint and line loses no line
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """A process begins."""
@@ -46,6 +49,11 @@ class CurriculumCallback(TrainerCallback):
         rows, scores, loss = self._trainer.take_feedback()
         # The Trainer's own count starts anew with every process.
         state.epoch = state.global_step * len(rows) / len(self._curriculum.index)
+        if not math.isfinite(loss):
+            raise TrainingError(
+                f"step {state.global_step}: the loss is {loss}, and with it the weights; lower training.learning_rate, "
+                "or look at the data; --resume goes on from the last checkpoint"
+            )
         self._told["train/loss"] = loss
         decision = self._curriculum.observe(state.global_step, rows, scores, metrics={"loss": loss})
         self._follow(decision, control)
@@ -69,13 +77,11 @@ class CurriculumCallback(TrainerCallback):
         """The stage goes along with everything that is logged."""
         told = self.metrics()
         state.log_history[-1]["curriculum/stage"] = told["curriculum/stage"]  # the rest would swell every checkpoint
-        self._told |= dict(rewrite_logs(logs or {}))  # type: ignore[no-untyped-call]
+        logged = dict(rewrite_logs(logs or {}))  # type: ignore[no-untyped-call]
+        logged.pop("train/loss", None)  # a mean over several steps; the metrics file has that of each
+        self._told |= logged
         if state.is_world_process_zero:
             self._trackers.log(told, state.global_step)
-
-    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """A process that is killed after its checkpoint has said all of that step; the last step ends in one, too."""
-        self._write(state.global_step)
 
     def metrics(self) -> dict[str, float]:
         """The curriculum's numbers, by the names that trackers show."""

@@ -1,6 +1,8 @@
 """Checkpoints of an SFT run as files: which are whole, which are best, and the mean of several."""
 
 import json
+import logging
+import math
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,10 +10,15 @@ from typing import Any
 import torch
 from safetensors.torch import load_file
 
+from curriculum_verl.curriculum.decisions import Transition
 from curriculum_verl.errors import InputError
 from curriculum_verl.runs.stage_checkpoints import STATE
 
+logger = logging.getLogger(__name__)
+
+METRICS = "curriculum.jsonl"  # the metrics file of a run, in its folder
 TRAINER_STATE = "trainer_state.json"  # the last file of a checkpoint that the Trainer writes
+SETTINGS = "sft.json"  # beside the curriculum's state: what a run must not change on its way
 SCORE = "eval_score"
 
 
@@ -43,8 +50,10 @@ def find_checkpoint(root: Path, resume: str | None) -> Path | None:
             raise InputError(f"--resume {folder}: expected a checkpoint folder with {TRAINER_STATE} and {STATE}")
         return folder
     found = checkpoints(root)
-    if resume is None and found:
+    if resume is None and (found or (root / METRICS).exists()):
         raise InputError(f"{root}: holds a run; go on with it by --resume, or choose another training.output")
+    if resume is not None and not found:
+        logger.warning("%s: holds no checkpoint to go on from; the run begins at step 1", root)
     return found[-1] if found else None
 
 
@@ -53,8 +62,22 @@ def best(
 ) -> list[Path]:
     """The checkpoints with the best evaluations of their steps, best first; `without` are steps that do not count."""
     scores = {entry["step"]: float(entry[SCORE]) for entry in history if SCORE in entry}
-    scored = [path for path in found if step_of(path) in scores and step_of(path) not in without]
+    scored = [
+        path for path in found if math.isfinite(scores.get(step_of(path), math.nan)) and step_of(path) not in without
+    ]
     return sorted(scored, key=lambda path: (-scores[step_of(path)], -step_of(path)))[:count]
+
+
+def taken_back(transitions: Sequence[Transition]) -> set[int]:
+    """The steps whose weights a rollback of weights threw away; that of the rollback itself holds the older ones."""
+    steps: set[int] = set()
+    for number, switch in enumerate(transitions):
+        if switch.kind == "rollback":
+            begun = max(
+                (before.step for before in transitions[:number] if before.kind == "advance"), default=switch.step
+            )
+            steps |= set(range(begun + 1, switch.step))
+    return steps
 
 
 def mean_weights(folders: Sequence[Path]) -> dict[str, torch.Tensor]:

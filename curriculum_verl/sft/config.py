@@ -9,7 +9,7 @@ import yaml
 
 from curriculum_verl.curriculum.config import CurriculumConfig
 from curriculum_verl.curriculum.loading import load_config
-from curriculum_verl.curriculum.sources import plain, read_yaml
+from curriculum_verl.curriculum.sources import plain, read_value, read_yaml
 from curriculum_verl.errors import ConfigError, InputError
 from curriculum_verl.rewards.verifiers.settings import FinalSettings
 from curriculum_verl.schema import Count, Name, NotNegative, PartShare, Positive, Reader, Whole
@@ -180,8 +180,8 @@ def apply_overrides(raw: Any, overrides: Sequence[str]) -> dict[str, Any]:
         if not equals or not all(key.split(".")):
             raise InputError(f"got {override!r}, expected key=value such as training.max_steps=100")
         try:
-            value = yaml.safe_load(text)
-        except yaml.YAMLError as error:
+            value = read_value(text)
+        except (yaml.YAMLError, ValueError) as error:
             raise InputError(f"{key}: got {text!r}, expected a value in YAML") from error
         *parents, last = key.split(".")
         node = raw

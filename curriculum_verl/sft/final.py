@@ -10,9 +10,8 @@ from torch.distributed.checkpoint.state_dict import StateDictOptions, set_model_
 
 from curriculum_verl.atomic import replacing
 from curriculum_verl.errors import InputError
-from curriculum_verl.sft.checkpoints import best, checkpoints, mean_weights, step_of
+from curriculum_verl.sft.checkpoints import best, checkpoints, mean_weights, step_of, taken_back
 from curriculum_verl.sft.config import FinalModel, SftConfig
-from curriculum_verl.sft.data import load_dataset
 from curriculum_verl.sft.trainer import CurriculumTrainer
 
 logger = logging.getLogger(__name__)
@@ -39,9 +38,7 @@ def finish(trainer: CurriculumTrainer, config: SftConfig) -> None:
         trainer.accelerator.state.fsdp_plugin.set_state_dict_type(FULL)  # whatever the checkpoints are
     trainer.save_model(str(trainer.root / FINAL))
     kind = "test" if config.data.test else "validation"
-    data = trainer.validation
-    if config.data.test:
-        data = load_dataset(trainer.processing_class, config.data, config.data.test)
+    data = trainer.test or trainer.validation
     metrics = trainer.evaluate(cast(Any, data), metric_key_prefix="test")
     if not trainer.is_world_process_zero():
         return
@@ -67,10 +64,17 @@ def take_final_weights(trainer: CurriculumTrainer, config: SftConfig) -> list[Pa
     final = config.training.final
     if _is_last(final):
         return []
-    found = checkpoints(trainer.root)
-    rollbacks = {switch.step for switch in trainer.curriculum.transitions if switch.kind == "rollback"}
-    history = trainer.state.log_history
-    chosen = best(found, history, final.count, rollbacks) if final.of == "best" else found[-final.count :]
+    curriculum = trainer.curriculum
+    restores = curriculum.config.rollback is not None and curriculum.config.rollback.restore == "weights"
+    gone = taken_back(curriculum.transitions) if restores else set()
+    found = [path for path in checkpoints(trainer.root) if step_of(path) not in gone]
+    if final.of == "best":  # the score of a step that went back is not that of the weights in its checkpoint
+        without = {switch.step for switch in curriculum.transitions if restores and switch.kind == "rollback"}
+        chosen = best(found, trainer.state.log_history, final.count, without)
+    else:
+        chosen = found[-final.count :]
+    if len(chosen) < final.count:
+        logger.warning("training.final: got %d checkpoints, expected %d to average", len(chosen), final.count)
     weights: dict[str, Any] = dict(mean_weights(chosen))
     if config.lora is not None:  # a file of adapters leaves out the name that PEFT gives them in the model
         weights = {re.sub(r"\.(lora_\w+)\.", r".\1.default.", name): value for name, value in weights.items()}

@@ -1,8 +1,10 @@
 """An SFT run from its config: data, model and trainer are built, trained, and what came of it is written."""
 
+import json
 import logging
 import os
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -17,31 +19,39 @@ from curriculum_verl.rewards.verifiers.registry import build_verifier
 from curriculum_verl.runs.reporting import Reporter
 from curriculum_verl.runs.stage_checkpoints import STATE
 from curriculum_verl.sft.callback import CurriculumCallback, out_of_patience
-from curriculum_verl.sft.checkpoints import TRAINER_STATE, find_checkpoint
+from curriculum_verl.sft.checkpoints import METRICS, TRAINER_STATE, find_checkpoint
 from curriculum_verl.sft.config import SftConfig
 from curriculum_verl.sft.console import speak_plainly
-from curriculum_verl.sft.data import Collator, CurriculumDataset, load_dataset
+from curriculum_verl.sft.data import ChatDataset, Collator, CurriculumDataset, load_dataset
 from curriculum_verl.sft.final import finish, require_final_weights
 from curriculum_verl.sft.lora import add_adapters, linear_modules
 from curriculum_verl.sft.packing import PackingCollator, attend_by_chat, require_packing
+from curriculum_verl.sft.resuming import (
+    identity,
+    later_checkpoints,
+    locked,
+    require_same_run,
+    restore_stage,
+    set_aside,
+)
 from curriculum_verl.sft.trackers import Trackers
 from curriculum_verl.sft.trainer import CurriculumTrainer
 
 logger = logging.getLogger(__name__)
-
-METRICS = "curriculum.jsonl"
 
 
 def run_sft(config: SftConfig, resume: str | None = None) -> CurriculumTrainer:
     """Train, and write the final model and its evaluation; `resume` is a checkpoint, or auto for the last one."""
     if not sys.stderr.isatty():
         disable_progress_bar()  # type: ignore[no-untyped-call]
-    checkpoint = find_checkpoint(Path(config.training.output), resume)
-    trainer = build_trainer(config)
-    if checkpoint is not None:
-        take_up(trainer, checkpoint, config)
-    trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
-    finish(trainer, config)
+    root = Path(config.training.output)
+    with locked(root, first=os.environ.get("RANK", "0") == "0"):
+        checkpoint = find_checkpoint(root, resume)
+        trainer = build_trainer(config)
+        if checkpoint is not None:
+            take_up(trainer, checkpoint, config)
+        trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+        finish(trainer, config)
     if trainer.args.world_size > 1:  # a process that leaves while others still talk to it takes them down
         trainer.accelerator.wait_for_everyone()
         trainer.accelerator.end_training()
@@ -50,13 +60,23 @@ def run_sft(config: SftConfig, resume: str | None = None) -> CurriculumTrainer:
 
 def take_up(trainer: CurriculumTrainer, checkpoint: Path, config: SftConfig) -> None:
     """Give the curriculum the state of a checkpoint; a run that had ended there trains no further."""
-    for difference in trainer.curriculum.load(checkpoint / STATE, force=config.training.resume == "force"):
+    training = config.training
+    force = training.resume == "force"
+    require_same_run(checkpoint, trainer.identity, force=force)
+    for difference in trainer.curriculum.load(checkpoint / STATE, force=force):
         logger.warning("the resumed curriculum differs: %s", difference)
-    logger.warning("going on from %s", checkpoint)
     state = TrainerState.load_from_json(str(checkpoint / TRAINER_STATE))
-    patience = config.training.early_stopping
-    if trainer.curriculum.stopped or out_of_patience(patience, state.log_history, trainer.curriculum):
+    later = later_checkpoints(trainer.root, checkpoint, state.global_step)
+    trainer.accelerator.wait_for_everyone()
+    if trainer.is_world_process_zero():
+        set_aside(later)
+    restore_stage(trainer, checkpoint, state.global_step)
+    trainer.accelerator.wait_for_everyone()
+    logger.warning("going on from %s", checkpoint)
+    if trainer.curriculum.stopped or out_of_patience(training.early_stopping, state.log_history, trainer.curriculum):
         trainer.args.max_steps = state.global_step
+    if state.global_step >= trainer.args.max_steps:
+        logger.warning("nothing is left to train: step %d of %d", state.global_step, trainer.args.max_steps)
 
 
 def build_trainer(config: SftConfig) -> CurriculumTrainer:
@@ -67,6 +87,8 @@ def build_trainer(config: SftConfig) -> CurriculumTrainer:
     tokenizer = load_tokenizer(config)
     train = cast(CurriculumDataset, load_dataset(tokenizer, config.data, config.data.train, CurriculumDataset))
     validation = load_dataset(tokenizer, config.data, config.data.validation)
+    test = load_dataset(tokenizer, config.data, config.data.test) if config.data.test else None
+    warn_of_leaks(train, {"data.validation": validation} | ({} if test is None else {"data.test": test}))
     train.curriculum = Curriculum.from_config(config.curriculum, train.index)
     verifier = build_verifier(config.evaluation.verifier) if config.evaluation.score == "answers" else None
     trainer = CurriculumTrainer(
@@ -81,6 +103,9 @@ def build_trainer(config: SftConfig) -> CurriculumTrainer:
     )
     if config.data.packing:
         require_packing(trainer.model, arguments.device)
+    trainer.test, trainer.keeps_best = test, training.final.of == "best"
+    hashes = {"train": train.index.data_hash, "validation": validation.index.data_hash}
+    trainer.identity = identity(config, hashes)
     speak_plainly(trainer)
     trackers = Trackers(training.trackers, trainer.callback_handler.callbacks)
     path = Path(training.metrics_file or Path(training.output) / METRICS)
@@ -88,6 +113,14 @@ def build_trainer(config: SftConfig) -> CurriculumTrainer:
     require_final_weights(trainer, config)
     trainer.add_callback(CurriculumCallback(trainer, trackers, reporter, training.early_stopping))
     return trainer
+
+
+def warn_of_leaks(train: ChatDataset, held_out: Mapping[str, ChatDataset]) -> None:
+    """Chats that are learned and judged by show what was learned by heart."""
+    asked = {json.dumps(sample.messages[:-1]) for sample in train.samples}
+    for name, data in held_out.items():
+        if shared := sum(json.dumps(sample.messages[:-1]) in asked for sample in data.samples):
+            logger.warning("%s: %d of %d prompts are in the training data, too", name, shared, len(data))
 
 
 def training_arguments(config: SftConfig) -> TrainingArguments:
@@ -121,6 +154,7 @@ def training_arguments(config: SftConfig) -> TrainingArguments:
         report_to=list(training.trackers),
         remove_unused_columns=False,
         label_names=["labels"],
+        logging_nan_inf_filter=False,  # a loss that is not finite ends the run; see callback.py
         dataloader_num_workers=0,  # workers would draw ahead, past a switch of stage
         ignore_data_skip=True,  # the curriculum's state says where the data goes on
         use_cpu=not torch.accelerator.is_available(),

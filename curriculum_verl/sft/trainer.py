@@ -8,7 +8,8 @@ The Trainer's own ways that would break a curriculum, and what is done about eac
 - the step count on resume is compared with the dataloader's length: it is that of the whole run, whatever the stage.
 """
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -19,10 +20,11 @@ from torch.distributed.fsdp import FSDPModule
 from torch.utils.data import DataLoader, Dataset
 from transformers import EvalPrediction, Trainer, TrainingArguments
 
+from curriculum_verl.atomic import replacing
 from curriculum_verl.rewards.scoring import Component
 from curriculum_verl.runs.stage_checkpoints import STATE, keep_checkpoint, stage_folder, unshare
 from curriculum_verl.sft.answers import answer, judge
-from curriculum_verl.sft.checkpoints import TRAINER_STATE
+from curriculum_verl.sft.checkpoints import SETTINGS, TRAINER_STATE
 from curriculum_verl.sft.config import EvaluationConfig
 from curriculum_verl.sft.data import ROWS, ChatDataset, CurriculumDataset
 from curriculum_verl.sft.packing import PLACES
@@ -61,6 +63,10 @@ class CurriculumTrainer(Trainer):
     ):
         self.curriculum, self.validation = train.curriculum, validation
         self.stage_before = self.curriculum.stage_number  # as the present step began
+        self.identity: dict[str, Any] = {}  # what a resumed run is compared with; see resuming.py
+        self.test: ChatDataset | None = None
+        self.keeps_best = False
+        self.before_saving: Callable[[int], None] = lambda step: None
         self.restored = False  # whether the weights of an earlier step were loaded in the present one
         self._evaluation, self._verifier = evaluation, verifier
         self.counts_passes = verifier is not None  # then a score is a rate over so many samples
@@ -177,7 +183,10 @@ class CurriculumTrainer(Trainer):
 
     def _determine_best_metric(self, metrics: dict[str, float], trial: Any) -> bool:
         """Weights that have just been taken back are not those that were evaluated."""
-        return False if self.restored else super()._determine_best_metric(metrics, trial)
+        better = False if self.restored else super()._determine_best_metric(metrics, trial)
+        if better and self.keeps_best:
+            self.control.should_save = True
+        return better
 
     # --- checkpoints
 
@@ -192,12 +201,15 @@ class CurriculumTrainer(Trainer):
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         """The curriculum's state first: a checkpoint counts once the Trainer has written its own."""
+        self.before_saving(self.state.global_step)
         folder = self.root / f"checkpoint-{self.state.global_step}"
         if self.args.should_save:
             folder.mkdir(parents=True, exist_ok=True)
             (folder / TRAINER_STATE).unlink(missing_ok=True)  # of a run that was killed after it
             unshare(folder)
             self.curriculum.save(folder / STATE)
+            with replacing(folder / SETTINGS) as file:
+                file.write(json.dumps(self.identity, indent=1).encode())
         self.accelerator.wait_for_everyone()
         with own_names(self.accelerator.unwrap_model(cast(Any, self.model))):
             super()._save_checkpoint(model, trial)

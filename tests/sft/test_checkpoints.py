@@ -5,9 +5,18 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from curriculum_verl.curriculum.decisions import Transition
 from curriculum_verl.errors import InputError, StateError
 from curriculum_verl.runs.stage_checkpoints import require_checkpoint
-from curriculum_verl.sft.checkpoints import best, checkpoints, find_checkpoint, is_whole, mean_weights, step_of
+from curriculum_verl.sft.checkpoints import (
+    best,
+    checkpoints,
+    find_checkpoint,
+    is_whole,
+    mean_weights,
+    step_of,
+    taken_back,
+)
 
 
 def make(root: Path, step: int, *, whole: bool = True, value: float = 0.0, name: str = "w") -> Path:
@@ -61,3 +70,12 @@ def test_checkpoints_of_different_models_have_no_mean(tmp_path: Path) -> None:
         mean_weights([make(tmp_path, 1), make(tmp_path, 2, name="v")])
     with pytest.raises(InputError, match="got no checkpoint to average"):
         mean_weights([])
+
+
+def test_steps_that_were_taken_back_are_those_between_the_advance_and_its_rollback() -> None:
+    def switch(step: int, kind: str) -> Transition:
+        return Transition(step, kind, "a", "b", "")  # type: ignore[arg-type]
+
+    history = [switch(3, "advance"), switch(6, "rollback"), switch(9, "advance"), switch(11, "advance")]
+    assert taken_back(history) == {4, 5}
+    assert taken_back([]) == set()

@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -81,3 +82,15 @@ def test_a_recipe_that_is_no_mapping_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x.yaml").write_text("- 1")
     with pytest.raises(ConfigError, match="expected a mapping"):
         read_config(tmp_path / "x.yaml")
+
+
+def test_overrides_that_the_recipe_shows_can_be_read() -> None:
+    folder = Path(__file__).parents[2] / "recipes" / "sft_curriculum"
+    shown = [*re.findall(r"# Override +(.*)", (folder / "sft.yaml").read_text())]
+    shown += re.findall(r"`((?:[a-z_]+\.?[a-z_.]*=[^\s`]+ ?)+)`", (folder / "README.md").read_text())
+    shown.remove("key=value")
+    assert len(shown) >= 3
+    for line in shown:
+        config = read_config(folder / "sft.yaml", [*NEEDED, *line.split()])
+        for override in line.split():
+            assert "learning_rate" not in override or config.training.learning_rate == float(override.split("=")[1])

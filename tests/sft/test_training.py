@@ -124,7 +124,7 @@ def test_a_resume_with_other_data_is_refused(toy: Path, tmp_path: Path, whole: C
     other = tmp_path / "train.jsonl"
     other.write_text("".join((toy / "train.jsonl").read_text().splitlines(keepends=True)[:-1]))
     config = recipe(toy, tmp_path / "out", *LONG, f"data.train={other}")
-    with pytest.raises(StateError, match="belongs to another run"):
+    with pytest.raises(StateError, match="is of a run with other settings"):
         run_sft(config, str(whole.root / "checkpoint-8"))
 
 
