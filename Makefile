@@ -5,7 +5,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo docs test lint types format test-verl-0.9.0 test-vllm bench bench-overhead bench-pipeline bench-rewards bench-sft fuzz clean
+.PHONY: help demo docs test test-slow lint types format test-verl-0.9.0 test-vllm bench bench-overhead bench-pipeline bench-rewards bench-sft fuzz clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9.-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -30,6 +30,9 @@ docs: $(READY) ## the site of the docs, into build/site
 
 test: $(READY) lint types ## lint, type check and all tests, two files at a time (sets everything up first)
 	$(BIN)/pytest -n 2 --dist loadfile
+
+test-slow: $(READY) ## further runs of verl: asynchronous mode, filters, one run a stage (a quarter of an hour)
+	$(BIN)/pytest -m slow -n 2 --dist loadfile
 
 lint: $(READY) ## ruff: lint and format
 	$(BIN)/ruff check --quiet .

@@ -26,6 +26,7 @@ def load(monkeypatch):
         monkeypatch.delitem(sys.modules, name, raising=False)
 
 
+@pytest.mark.slow
 def test_a_small_run_prints_and_writes_every_figure(load, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(load("measuring"), "WARM_UP", 2)
     path = tmp_path / "new" / "bench.json"
@@ -59,6 +60,7 @@ def _met(goal):
     return goal["measured"] <= goal["wanted"] if goal["at_most"] else goal["measured"] >= goal["wanted"]
 
 
+@pytest.mark.slow
 def test_a_run_counts_the_bytes_of_the_arrays(load, monkeypatch):
     measuring, contenders = load("measuring"), load("contenders")
     monkeypatch.setattr(measuring, "WARM_UP", 2)

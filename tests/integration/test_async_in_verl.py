@@ -4,6 +4,8 @@ import pytest
 from integration.curriculum_runs import BLOCK, curriculum_recipe, ends_well, events, killed_and_resumed, logged
 from integration.verl_runs import Run
 
+pytestmark = pytest.mark.slow
+
 STEPS = 6
 
 

@@ -10,6 +10,8 @@ from curriculum_verl.bucketing.run import bucket_rollouts
 from curriculum_verl.bucketing.settings import Settings
 from curriculum_verl.parallel import InProcess
 
+pytestmark = pytest.mark.slow
+
 # Every second sum is hopeless whatever the model says, so its group has no signal.
 HOPELESS = '''"""Odd truths are never reached."""
 

@@ -84,6 +84,7 @@ def test_a_resumed_run_learns_what_it_would_have_learned(whole: Run, resumed: Ru
         assert resumed.series(name)[4] == whole.series(name)[4], name
 
 
+@pytest.mark.slow
 def test_weights_that_are_not_handed_over_show_in_the_log_probs(toy: Toy, tmp_path: Path) -> None:
     (tmp_path / "frozen_rollout.py").write_text(FROZEN)
     env = {"VERL_USE_EXTERNAL_MODULES": "frozen_rollout", "PYTHONPATH": str(tmp_path)}
@@ -94,6 +95,7 @@ def test_weights_that_are_not_handed_over_show_in_the_log_probs(toy: Toy, tmp_pa
     assert differences[3] > 1e-4, "a hundred times the difference of a run that hands them over, and more"
 
 
+@pytest.mark.slow
 def test_lora_adapters_are_merged_into_the_rollout(toy: Toy, tmp_path: Path) -> None:
     lora = {"actor_rollout_ref.model.lora_rank": 4, "actor_rollout_ref.model.lora_alpha": 8}
     run = train(tmp_path, toy_recipe(toy), lora | {"actor_rollout_ref.actor.optim.lr": 1e-2})
@@ -102,6 +104,7 @@ def test_lora_adapters_are_merged_into_the_rollout(toy: Toy, tmp_path: Path) -> 
     assert min(run.series("actor/grad_norm").values()) > 0
 
 
+@pytest.mark.slow
 def test_a_killed_run_leaves_no_process_and_had_begun_as_every_other(whole: Run, toy: Toy, tmp_path: Path) -> None:
     with launch(tmp_path, toy_recipe(toy), FOUR_STEPS) as running:
         running.wait_for_step(2)

@@ -116,6 +116,7 @@ def test_weights_and_optimizer_are_taken_back(runs: Path) -> None:
     assert not same(weights(back / "checkpoint-5"), weights(restored)), "training goes on from there"
 
 
+@pytest.mark.slow
 def test_checkpoints_in_parts_are_resumed_from_and_the_final_model_is_whole(
     toy: Path, runs: Path, tmp_path: Path
 ) -> None:
