@@ -157,6 +157,14 @@ def _across(config: SftConfig) -> list[str]:
             f"training.final.count: got {training.final.count}, but only {training.keep} checkpoints are kept; "
             f"expected at most that, or training.keep={training.final.count}"
         )
+    for number, stage in enumerate(config.curriculum.stages):
+        if stage.rewards != {"final": 1.0}:
+            problems.append(f"curriculum.stages[{number}].rewards: has no meaning in fine-tuning, expected none")
+    if config.lora is None and config.model.dtype == "bfloat16":
+        problems.append(
+            "model.dtype: got 'bfloat16' with lora: null, where small updates of the weights would be lost; "
+            "expected float32, with training.bf16=true to compute in bfloat16"
+        )
     if config.model.vision and config.data.packing:
         problems.append("data.packing: got true with model.vision=true, expected false: images cannot be packed")
     if config.model.vision and config.data.overlong == "truncate":

@@ -45,12 +45,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     for name in ("plain", "curriculum"):
         print(f"{name:<12}{1e3 * found[name]:>9.1f} ms a step")
     print(f"overhead    {found['overhead']:>9.1%}   (by round: {', '.join(f'{x:.1%}' for x in found['rounds'])})")
-    print(f"goal: at most {GOAL:.0%}, {'met' if found['overhead'] <= GOAL else 'not met'}")
+    print(f"goal: at most {GOAL:.0%}, {verdict(found['rounds'])}")
     if arguments.json is not None:
         arguments.json.parent.mkdir(parents=True, exist_ok=True)
         arguments.json.write_text(json.dumps(found, indent=1) + "\n")
         print(f"written: {arguments.json}")
     return 0
+
+
+def verdict(rounds: list[float]) -> str:
+    """Whether the goal is met, as far as the middle half of the rounds says the same."""
+    ordered = sorted(rounds)
+    low, high = ordered[len(ordered) // 4], ordered[-1 - len(ordered) // 4]
+    if low <= GOAL < high:
+        return f"not decided: the middle rounds lie between {low:.1%} and {high:.1%}"
+    return "met" if high <= GOAL else "not met"
 
 
 def measure(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:

@@ -17,3 +17,11 @@ def test_both_train_and_the_figures_are_written(tmp_path, capsys, monkeypatch):
     assert len(found["rounds"]) == 2
     assert found["plain"] > 0
     assert "overhead" in capsys.readouterr().out
+
+
+def test_the_goal_is_judged_only_where_the_rounds_agree(monkeypatch):
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    bench = importlib.import_module("bench_sft")
+    assert bench.verdict([0.01, 0.02, 0.0, 0.5]) == "met"
+    assert bench.verdict([0.1, 0.2, 0.05, 0.0]) == "not met"
+    assert bench.verdict([0.1, -0.2, 0.04, 0.0]).startswith("not decided")

@@ -11,7 +11,10 @@ NEEDED = ["model.path=m", "data.train=a.jsonl", "data.validation=[b.jsonl, c.jso
 
 
 def test_the_recipe_has_the_five_stages_and_overrides_have_the_last_word() -> None:
-    config = read_config(RECIPE, [*NEEDED, "training.max_steps=7", "lora=null", "curriculum.rollback.restore=weights"])
+    config = read_config(
+        RECIPE,
+        [*NEEDED, "training.max_steps=7", "lora=null", "model.dtype=float32", "curriculum.rollback.restore=weights"],
+    )
     mixes = [
         [round(100 * stage.mix.get(bucket, 0)) for bucket in config.data.buckets] for stage in config.curriculum.stages
     ]
@@ -94,3 +97,14 @@ def test_overrides_that_the_recipe_shows_can_be_read() -> None:
         config = read_config(folder / "sft.yaml", [*NEEDED, *line.split()])
         for override in line.split():
             assert "learning_rate" not in override or config.training.learning_rate == float(override.split("=")[1])
+
+
+def test_what_has_no_meaning_or_loses_updates_is_refused() -> None:
+    with pytest.raises(ConfigError) as error:
+        read_config(
+            RECIPE, [*NEEDED, "lora=null", "curriculum.stages=[{name: a, mix: {simple: 1}, rewards: {final: 2}}]"]
+        )
+    assert [problem.split(":")[0] for problem in error.value.problems] == [
+        "curriculum.stages[0].rewards",
+        "model.dtype",
+    ]
