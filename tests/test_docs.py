@@ -1,6 +1,7 @@
 """The docs are true: their commands run, and every key and parameter stands there with its default."""
 
 import dataclasses
+import importlib
 import inspect
 import json
 import os
@@ -136,6 +137,10 @@ def test_what_the_page_on_fine_tuning_makes_is_what_it_says(pages: dict[Path, "F
 
 def check_shown(words: list[str], folder: Path) -> None:
     """What is too long to run is a script that is there, or a training whose recipe and settings can be read."""
+    if words[0] == "curriculum-verl":
+        command = importlib.import_module(f"curriculum_verl.commands.{words[1].replace('-', '_')}")
+        command.build_parser().parse_args(words[2:])
+        return
     words = words[3:] if words[:2] == ["torchrun", "--nproc-per-node"] else words[1:]
     if words[0] != "-m":
         assert (ROOT / words[0]).is_file(), words
