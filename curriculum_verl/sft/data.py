@@ -13,7 +13,7 @@ from curriculum_verl.curriculum import Curriculum, PromptIndex
 from curriculum_verl.errors import InputError
 from curriculum_verl.sft.chat import Encoded, encode
 from curriculum_verl.sft.config import DataConfig
-from curriculum_verl.sft.samples import Sample, identity, read_samples
+from curriculum_verl.sft.samples import Sample, identity, read_samples, refuse
 
 logger = logging.getLogger(__name__)
 
@@ -70,9 +70,17 @@ def load_dataset(
     tokenizer, length = measure(processing)
     kept: list[tuple[Sample, Encoded]] = []
     reasons: Counter[str] = Counter()
+    problems: list[str] = []
     for sample in samples:
-        encoded = encode(tokenizer, sample.messages, sample.tools)
-        if length(encoded, sample) > config.max_length:
+        try:
+            encoded = encode(tokenizer, sample.messages, sample.tools)
+            long = length(encoded, sample) > config.max_length
+        except InputError as error:
+            problems.append(f"{sample.where}: {error}")
+            continue
+        if encoded.unsaid:
+            reasons["with a turn of the assistant that the chat template renders as nothing: it has no loss"] += 1
+        if long:
             reasons[f"longer than {config.max_length} tokens: {'dropped' if config.overlong == 'drop' else 'cut'}"] += 1
             if config.overlong == "drop":
                 continue
@@ -81,6 +89,7 @@ def load_dataset(
             reasons["nothing of the assistant in it: dropped"] += 1
             continue
         kept.append((sample, encoded))
+    refuse(problems)
     told = "; ".join(f"{count:,} {reason}" for reason, count in reasons.items())
     if told:
         logger.warning("%s: of %s samples %s", ", ".join(paths), f"{len(samples):,}", told)

@@ -3,7 +3,7 @@
 import difflib
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,10 @@ ALL = "all-linear"
 
 @dataclass(frozen=True, slots=True)
 class RankFile:
-    """What a lora_rank_config.json may say: patterns are ends of module names, or regular expressions for them."""
+    """What a lora_rank_config.json may say: patterns are ends of module names, or regular expressions for them.
+
+    `target_modules` are ends of names alone, as PEFT reads a list of them.
+    """
 
     r: Count | None = None
     lora_alpha: Count | None = None
@@ -49,10 +52,10 @@ def add_adapters(model: Any, config: LoraConfig) -> Any:
     rank = ranks.r or config.rank
     targets = list(ranks.target_modules or config.target)
     linear = linear_modules(model)
-    problems = unknown_modules(targets, linear, "target_modules")
-    targeted = [name for name in linear if not targets or any(matches(target, name) for target in targets)]
+    problems = unknown_modules(targets, linear, "target_modules", ends_with)
+    targeted = [name for name in linear if not targets or any(ends_with(target, name) for target in targets)]
     for what in ("rank_pattern", "alpha_pattern"):
-        problems += unknown_modules(getattr(ranks, what), targeted, what)
+        problems += unknown_modules(getattr(ranks, what), targeted or linear, what, matches)
     if problems:
         raise ConfigError(problems, config.ranks or "lora")
     adapters = peft.LoraConfig(
@@ -77,17 +80,29 @@ def linear_modules(model: Any) -> list[str]:
     ]
 
 
+def ends_with(target: str, name: str) -> bool:
+    """Whether one of a list of targets means a module, as PEFT reads it: never as a regular expression."""
+    return name == target or name.endswith(f".{target}")
+
+
 def matches(pattern: str, name: str) -> bool:
-    """Whether a pattern means a module, as PEFT reads it."""
+    """Whether a pattern for ranks means a module, as PEFT reads it."""
     return re.match(rf"(.*\.)?({pattern})$", name) is not None
 
 
-def unknown_modules(patterns: Iterable[str], names: Sequence[str], where: str) -> list[str]:
+def unknown_modules(
+    patterns: Iterable[str], names: Sequence[str], where: str, means: Callable[[str, str], bool]
+) -> list[str]:
     """A problem for every pattern that means none of the modules, with the nearest of them."""
     ends = sorted({name.rsplit(".", 1)[-1] for name in names})
     problems = []
     for pattern in patterns:
-        if not any(matches(pattern, name) for name in names):
+        try:
+            found = any(means(pattern, name) for name in names)
+        except re.error as error:
+            problems.append(f"{where}.{pattern}: expected the end of a module's name or a regular expression: {error}")
+            continue
+        if not found:
             near = difflib.get_close_matches(pattern, [*ends, *names], n=3, cutoff=0.6)
             hint = f"did you mean {', '.join(near)}?" if near else f"there are {', '.join(ends)}"
             problems.append(f"{where}.{pattern}: no module that gets an adapter has that name; {hint}")

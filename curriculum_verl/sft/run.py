@@ -18,6 +18,7 @@ from curriculum_verl.errors import InputError
 from curriculum_verl.rewards.verifiers.registry import build_verifier
 from curriculum_verl.runs.reporting import Reporter
 from curriculum_verl.runs.stage_checkpoints import STATE
+from curriculum_verl.sft.answers import check_references
 from curriculum_verl.sft.callback import CurriculumCallback, out_of_patience
 from curriculum_verl.sft.checkpoints import METRICS, TRAINER_STATE, find_checkpoint
 from curriculum_verl.sft.config import SftConfig
@@ -25,6 +26,7 @@ from curriculum_verl.sft.console import speak_plainly
 from curriculum_verl.sft.data import ChatDataset, Collator, CurriculumDataset, load_dataset
 from curriculum_verl.sft.final import finish, require_final_weights
 from curriculum_verl.sft.lora import add_adapters, linear_modules
+from curriculum_verl.sft.model_path import require_model
 from curriculum_verl.sft.packing import PackingCollator, attend_by_chat, require_packing
 from curriculum_verl.sft.resuming import (
     identity,
@@ -91,6 +93,7 @@ def build_trainer(config: SftConfig) -> CurriculumTrainer:
     warn_of_leaks(train, {"data.validation": validation} | ({} if test is None else {"data.test": test}))
     train.curriculum = Curriculum.from_config(config.curriculum, train.index)
     verifier = build_verifier(config.evaluation.verifier) if config.evaluation.score == "answers" else None
+    check_references(verifier, validation, test)
     trainer = CurriculumTrainer(
         load_model(config),
         arguments,
@@ -174,6 +177,7 @@ def training_arguments(config: SftConfig) -> TrainingArguments:
 
 def load_tokenizer(config: SftConfig) -> Any:
     """The tokenizer, or the processor of a model that sees; it must be able to render chats."""
+    require_model(config.model.path)
     if config.model.vision:
         from curriculum_verl.sft.vision import load_processor
 

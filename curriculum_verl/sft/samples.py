@@ -34,6 +34,7 @@ class Sample:
     style: str = ""
     extra: Mapping[str, Any] = field(default_factory=dict)
     images: tuple[Picture, ...] = ()
+    where: str = ""  # file and line
 
 
 def read_samples(
@@ -46,18 +47,25 @@ def read_samples(
     for path in _files(paths):
         for number, row in _rows(path):
             try:
+                if isinstance(row, InputError):
+                    raise row
                 sample = _sample(row, buckets, bucket_field, vision=vision)
                 if store is not None:
                     sample = _with_images(sample, row.get("images") or (), path, number, store)
-                samples.append(sample)
+                samples.append(replace(sample, where=f"{path}:{number}"))
             except InputError as error:
                 problems.append(f"{path}:{number}: {error}")
+    refuse(problems)
+    order = {bucket: number for number, bucket in enumerate(buckets)}
+    return sorted(samples, key=lambda sample: order[sample.bucket])
+
+
+def refuse(problems: Sequence[str], what: str = "samples that cannot be used") -> None:
+    """One error for all problems, if there are any; the first ones are shown."""
     if problems:
         rest = len(problems) - SHOWN
         lines = [*problems[:SHOWN], *([f"and {rest} more"] if rest > 0 else [])]
-        raise InputError("\n  ".join([f"got {len(problems)} samples that cannot be used:", *lines]))
-    order = {bucket: number for number, bucket in enumerate(buckets)}
-    return sorted(samples, key=lambda sample: order[sample.bucket])
+        raise InputError("\n  ".join([f"got {len(problems)} {what}:", *lines]))
 
 
 def identity(samples: Sequence[Sample]) -> str:
@@ -81,23 +89,32 @@ def _files(paths: Sequence[str]) -> list[Path]:
 
 
 def _rows(path: Path) -> Iterator[tuple[int, Any]]:
-    if path.suffix == ".parquet":
+    """Rows with their numbers; in the place of a line that is no JSON stands what is wrong with it."""
+    try:
+        if path.suffix == ".jsonl":
+            with path.open(encoding="utf-8-sig") as lines:
+                yield from ((number, _line(line)) for number, line in enumerate(lines, 1) if line.strip())
+            return
+        if path.suffix == ".json":
+            rows = json.loads(path.read_text("utf-8-sig"))
+            if not isinstance(rows, list):
+                raise InputError(f"{path}: got {type(rows).__name__}, expected a list of chats; take .jsonl for lines")
+            yield from enumerate(rows, 1)
+            return
         import pyarrow.parquet as pq
 
         with pq.ParquetFile(path) as file:
             batches = file.iter_batches(batch_size=BATCH)
             yield from enumerate((row for batch in batches for row in batch.to_pylist()), 1)
-        return
+    except ValueError as error:  # of pyarrow's errors, too
+        raise InputError(f"{path}: not valid {path.suffix[1:]}: {error}") from error
+
+
+def _line(line: str) -> Any:
     try:
-        if path.suffix == ".json":
-            yield from enumerate(json.loads(path.read_text("utf-8-sig")), 1)
-            return
-        with path.open(encoding="utf-8-sig") as lines:
-            for number, line in enumerate(lines, 1):
-                if line.strip():
-                    yield number, json.loads(line)
-    except ValueError as error:
-        raise InputError(f"{path}: not valid JSON: {error}") from error
+        return json.loads(line)
+    except json.JSONDecodeError as error:
+        return InputError(f"not valid JSON: {error.msg} at column {error.colno}")
 
 
 def _sample(row: Any, buckets: Sequence[str], bucket_field: str, *, vision: bool) -> Sample:
@@ -110,7 +127,7 @@ def _sample(row: Any, buckets: Sequence[str], bucket_field: str, *, vision: bool
     bucket = row.get(bucket_field)
     if bucket not in buckets:
         raise InputError(f"{bucket_field}: {unknown_name('bucket', str(bucket), buckets)}")
-    messages = [_message(message, vision=vision) for message in row.get("messages") or ()]
+    messages = [_message(message, vision=vision) for message in _listed(row.get("messages"), "messages")]
     if not messages or messages[-1]["role"] != "assistant":
         raise InputError("messages: expected a list that ends with a message of the assistant")
     truth = row.get("ground_truth")
@@ -118,7 +135,7 @@ def _sample(row: Any, buckets: Sequence[str], bucket_field: str, *, vision: bool
         messages,
         str(bucket),
         text_of(messages[-1]) if truth is None else truth,
-        row.get("tools") or None,
+        _listed(row.get("tools"), "tools") or None,
         str(row.get("data_source") or ""),
         str(row.get("style") or ""),
         row.get("extra_info") or {},
@@ -134,9 +151,31 @@ def _message(raw: Any, *, vision: bool) -> dict[str, Any]:
     if not isinstance(raw, Mapping) or not isinstance(raw.get("role"), str):
         raise InputError(f"messages: got {raw!r:.60}, expected mappings with role and content")
     content = raw.get("content")
+    if isinstance(content, list) and not vision:
+        content = _joined(content)
     if content is not None and not isinstance(content, str | list if vision else str):
         raise InputError(
-            f"messages: got {content!r:.60} as content, expected text{'' if vision else f'; {FOR_VISION}'}"
+            f"messages: got {raw['content']!r:.60} as content, expected text{'' if vision else f'; {FOR_VISION}'}"
         )
     given = {key: value for key, value in raw.items() if value is not None}  # parquet fills up with nulls
+    if "tool_calls" in given:
+        given["tool_calls"] = _listed(given["tool_calls"], "tool_calls")
     return given | {"content": content or ""}
+
+
+def _joined(parts: list[Any]) -> Any:
+    """The text of parts that are all text."""
+    texts = [part.get("text") if isinstance(part, Mapping) and part.get("type") == "text" else None for part in parts]
+    return "".join(map(str, texts)) if all(isinstance(text, str) for text in texts) else parts
+
+
+def _listed(value: Any, what: str) -> list[Any]:
+    """A list of mappings, also as JSON, as which parquet holds one whose mappings have different keys."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except json.JSONDecodeError as error:
+            raise InputError(f"{what}: got {value!r:.60}, expected a list, or a list as JSON: {error.msg}") from error
+    if value is not None and not (isinstance(value, list) and all(isinstance(one, Mapping) for one in value)):
+        raise InputError(f"{what}: got {value!r:.60}, expected a list of mappings")
+    return value or []

@@ -23,7 +23,7 @@ from transformers import EvalPrediction, Trainer, TrainingArguments
 from curriculum_verl.atomic import replacing
 from curriculum_verl.rewards.scoring import Component
 from curriculum_verl.runs.stage_checkpoints import STATE, keep_checkpoint, stage_folder, unshare
-from curriculum_verl.sft.answers import answer, judge
+from curriculum_verl.sft.answers import UNJUDGED, answer, judge
 from curriculum_verl.sft.checkpoints import SETTINGS, TRAINER_STATE
 from curriculum_verl.sft.config import EvaluationConfig
 from curriculum_verl.sft.data import ROWS, ChatDataset, CurriculumDataset
@@ -149,7 +149,9 @@ class CurriculumTrainer(Trainer):
         measures = np.asarray(prediction.predictions)
         found = {LOSS: by_bucket(index, rows, measures[:, 0]), ACCURACY: by_bucket(index, rows, measures[:, 1])}
         if self._verifier is not None:
-            found[SCORE] = by_bucket(index, np.arange(len(index)), np.array(self._judged()))
+            everyone, judged = np.arange(len(index)), np.array(self._judged())
+            found[SCORE] = by_bucket(index, everyone, np.nan_to_num(judged))
+            found[UNJUDGED] = by_bucket(index, everyone, np.isnan(judged).astype(np.float64))
         elif self._evaluation.score == "negative_loss":
             found[SCORE] = {bucket: -loss for bucket, loss in found[LOSS].items()}
         else:

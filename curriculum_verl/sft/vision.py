@@ -72,9 +72,8 @@ class Seer:
         """How many tokens a chat has with its images, but for line breaks around them that melt with the text's."""
         marks = encoded.tokens.count(self._asked)
         if marks != len(sample.images):
-            where = sample.images[0].where if sample.images else f"the chat {sample.messages!r:.60}"
             raise InputError(
-                f"{where}: got {len(sample.images)} images, but the chat template writes {self.mark!r} {marks} times; "
+                f"got {len(sample.images)} images, but the chat template writes {self.mark!r} {marks} times; "
                 "expected as many: no text may hold that token, and the template must show every image"
             )
         return len(encoded.tokens) + sum(self._width(image.size) - 1 for image in sample.images)

@@ -13,7 +13,12 @@ from curriculum_verl.rewards.trajectory import Trajectory, read_trajectory
 from curriculum_verl.rollouts.scores import LineError, ScoreReader
 from curriculum_verl.trajectories.settings import TrajectorySettings
 
-_TRAP = re.compile(r"(?:^|[\W_])traps?(?:$|[\W_])", re.IGNORECASE)
+_TRAP = re.compile(r"_traps?_")
+_NO_TRAP = re.compile(r"_(?:(?:no|non|not|without)_(?:an?_|any_|the_)?|non|no)traps?_")
+_NEGATION = re.compile(r"_(?:no|non|not|never|without)_")
+_BETWEEN_WORDS = re.compile(r"[\W_]+|(?<=[a-z])(?=[A-Z])")
+_TRUTH = {"true": True, "yes": True, "y": True, "1": True, "false": False, "no": False, "n": False, "0": False}
+_FLAGS = ("trap", "is_trap")  # fields that say whether, and not what kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,15 +100,14 @@ class TrajectoryReader(ScoreReader):
             row = self._decode(line)
             name, prompt, text = self._told(row)
             chat = None if name == "chat" else self._chat(row, text)
-            task, trap = self._first(row, "task_type"), self._first(row, "trap")
+            task, trap = self._first(row, "task_type"), self._trap(row)
             found = self.id_of(row)
         except (msgspec.DecodeError, ValueError, RecursionError) as error:
             raise self.bad_line(line, error) from error
         said = f"{found[0]}={found[1]}" if found else f"trajectory={prompt}\0{text}"
         trajectory = read_trajectory(text, self._operations, prompt)
-        is_trap = bool(_TRAP.search(trap)) if isinstance(trap, str) else bool(trap)
         key = xxhash.xxh3_64_intdigest(said.encode())
-        return key, name, Sample(prompt, text, trajectory, task, is_trap, line, chat)
+        return key, name, Sample(prompt, text, trajectory, task, trap, line, chat)
 
     def _told(self, row: Any) -> tuple[str, str, str]:
         """The format's name, the task, and what the model said and called."""
@@ -119,6 +123,12 @@ class TrajectoryReader(ScoreReader):
         if not text.strip():
             wanted = " or ".join(self._fields[role][0] for role in ("trajectory", "messages", "response"))
             raise LineError("no_trajectory", f"got nothing that a model said or called, expected it in {wanted}")
+        if messages and messages[-1].role != "assistant":
+            raise LineError(
+                "unanswered",
+                f"got a chat that ends with a message of {messages[-1].role}, expected one of the assistant: "
+                "training takes no other; cut off what stands behind it",
+            )
         return name, asked, text
 
     def _chat(self, row: Any, text: str) -> list[dict[str, str]] | None:
@@ -132,10 +142,32 @@ class TrajectoryReader(ScoreReader):
         spoken = [{"role": message.role, "content": _said([message])} for message in asked]
         return [*spoken, {"role": "assistant", "content": text}]
 
+    def _trap(self, row: Any) -> bool:
+        """Whether any of the fields says that it is a trap."""
+        found = [(path, self._get[f"trap {path}"](row)) for path in self._fields["trap"]]
+        marks = [_says_trap(path, value) for path, value in found if value is not UNSET and value is not None]
+        return any(marks)  # of all of them: a mark that nobody can read is an error beside one that somebody can
+
     def _first(self, row: Any, role: str) -> Any:
         """What stands in the first field of the role that the row has, or None."""
         found = (self._get[f"{role} {path}"](row) for path in self._fields[role])
         return next((value for value in found if value is not UNSET and value is not None), None)
+
+
+def _says_trap(field: str, value: bool | str) -> bool:
+    """Whether a mark means a trap; what may be read both ways is an error of the line."""
+    if isinstance(value, bool):
+        return value
+    words = f"_{_BETWEEN_WORDS.sub('_', value).strip('_').lower()}_"
+    flag = field.rpartition(".")[2] in _FLAGS
+    if flag and words.strip("_") in _TRUTH:
+        return _TRUTH[words.strip("_")]
+    rest = _NO_TRAP.sub("_", words)
+    trap = bool(_TRAP.search(rest))
+    if (flag and not trap and rest == words and words != "__") or (trap and _NEGATION.search(rest)):
+        wanted = "true, false, or a text such as perceptual_trap or no_trap"
+        raise LineError("trap_mark", f"{field}: got {value!r:.60}, expected {wanted}")
+    return trap
 
 
 def _said(messages: Sequence[_Message]) -> str:

@@ -5,6 +5,7 @@ import json
 import random
 import sys
 from pathlib import Path
+from typing import Any
 
 PAD, START, END = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
 CHAT = (
@@ -14,23 +15,30 @@ CHAT = (
 SIZES = {"train": 120, "validation": 8, "test": 8}  # chats of each bucket
 
 
-def make_chat(difficulty: str, randomness: random.Random) -> dict[str, object]:
-    """A sum of two, three or five digits; every step of it is written out."""
+def make_chat(difficulty: str, randomness: random.Random) -> dict[str, Any]:
+    """A sum of two, three or five digits; every step of it is written out, and the answer marked for verifiers."""
     terms = [randomness.randint(0, 9) for _ in range({"simple": 2, "medium": 3, "hard": 5}[difficulty])]
     sums = [sum(terms[: end + 1]) for end in range(1, len(terms))]
     steps = " ".join(f"then {total}" for total in sums[:-1])
     messages = [
         {"role": "user", "content": f"{'+'.join(map(str, terms))}=?"},
-        {"role": "assistant", "content": f"{steps} answer: {sums[-1]}".strip()},
+        {"role": "assistant", "content": f"{steps} #### {sums[-1]}".strip()},
     ]
     return {"messages": messages, "difficulty": difficulty, "ground_truth": str(sums[-1])}
 
 
 def write_data(folder: Path) -> None:
-    """Files of chats, the same ones every time."""
+    """Files of chats, the same ones every time; no question of the training data is asked in the others."""
     randomness = random.Random(0)
-    for name, size in SIZES.items():
-        chats = [make_chat(level, randomness) for level in ("simple", "medium", "hard") for _ in range(size)]
+    held_out: set[str] = set()
+    for name, size in reversed(SIZES.items()):
+        chats = []
+        for level in ("simple", "medium", "hard"):
+            for _ in range(size):
+                while (chat := make_chat(level, randomness))["messages"][0]["content"] in held_out:
+                    pass
+                chats.append(chat)
+        held_out |= {chat["messages"][0]["content"] for chat in chats}
         (folder / f"{name}.jsonl").write_text("".join(json.dumps(chat) + "\n" for chat in chats))
 
 

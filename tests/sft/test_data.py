@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from integration.verl_toy import END, toy_tokenizer
+from sft.chat_templates import QWEN, template_tokenizer
 from sft.toy_sft import BUCKETS, chat, recipe
 
 from curriculum_verl.curriculum import Curriculum
@@ -90,6 +91,39 @@ def test_a_bucket_without_samples_is_refused(toy: Path, tmp_path: Path) -> None:
     path.write_text("".join(line for line in (toy / "train.jsonl").read_text().splitlines(True) if "hard" not in line))
     with pytest.raises(InputError, match="got no sample of bucket hard; expected some of every bucket"):
         load_dataset(toy_tokenizer(), recipe(toy, tmp_path).data, [str(path)])
+
+
+def test_every_chat_that_the_template_cannot_render_is_named(toy: Path, tmp_path: Path) -> None:
+    tokenizer = toy_tokenizer()
+    tokenizer.chat_template = tokenizer.chat_template.replace(
+        "{{ m['content'] }}", "{% if m['content'] == 'bad' %}{{ raise_exception('no') }}{% endif %}{{ m['content'] }}"
+    )
+    bad = json.dumps({"messages": chat("a?", "bad"), "difficulty": "simple"}) + "\n"
+    path = tmp_path / "bad.jsonl"
+    path.write_text((toy / "train.jsonl").read_text() + 7 * bad)
+    with pytest.raises(InputError) as caught:
+        load_dataset(tokenizer, recipe(toy, tmp_path).data, [str(path)])
+    message = str(caught.value)
+    assert "got 7 samples that cannot be used" in message
+    assert f"{path}:37: the chat template cannot render this chat: TemplateError: no" in message
+    assert f"{path}:41:" in message
+    assert "and 2 more" in message
+
+
+def test_thoughts_that_the_template_leaves_out_are_counted(
+    toy: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    tokenizer = template_tokenizer(QWEN)
+    thinks = {"role": "assistant", "content": "", "reasoning_content": "hm"}
+    messages = [{"role": "user", "content": "a?"}, thinks, *chat("b?", "yes")]
+    path = tmp_path / "silent.jsonl"
+    silent = json.dumps({"messages": messages, "difficulty": "simple"}) + "\n"
+    path.write_text((toy / "train.jsonl").read_text() + silent)
+    config = replace(recipe(toy, tmp_path).data, max_length=256)
+    with caplog.at_level(logging.WARNING):
+        made = load_dataset(tokenizer, config, [str(path)])
+    assert len(made) == 37
+    assert "of 37 samples 1 with a turn of the assistant that the chat template renders as nothing" in caplog.text
 
 
 def test_a_batch_is_padded_without_loss(dataset: CurriculumDataset) -> None:

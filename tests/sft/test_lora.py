@@ -60,6 +60,18 @@ def test_a_module_that_the_model_lacks_is_named_with_the_nearest(model, tmp_path
     assert far.startswith("alpha_pattern.attention.query: no module")
 
 
+def test_targets_are_ends_of_names_and_patterns_may_be_regular_expressions(model, tmp_path: Path) -> None:
+    path = write(tmp_path, target_modules=["q_.*", "proj"], rank_pattern={"[": 2})
+    with pytest.raises(ConfigError) as caught:
+        add_adapters(model, LoraConfig(ranks=path))
+    first, second, third = caught.value.problems
+    assert first.startswith("target_modules.q_.*: no module that gets an adapter has that name")
+    assert second.startswith("target_modules.proj: no module")
+    assert third.startswith("rank_pattern.[: expected the end of a module's name or a regular expression: ")
+    path = write(tmp_path, r=2, target_modules=["self_attn.q_proj", "v_proj"], rank_pattern={"[qk]_.*": 5})
+    assert ranks(add_adapters(model, LoraConfig(ranks=path))) == {"q_proj": 5, "v_proj": 2}
+
+
 def test_a_pattern_for_a_module_without_an_adapter_is_a_mistake(model, tmp_path: Path) -> None:
     path = write(tmp_path, rank_pattern={"up_proj": 8})
     with pytest.raises(ConfigError, match=r"rank_pattern\.up_proj: no module that gets an adapter"):

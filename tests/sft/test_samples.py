@@ -86,6 +86,58 @@ def test_a_line_that_is_no_json_is_refused(tmp_path: Path) -> None:
         read_samples([str(tmp_path / "x.jsonl")], BUCKETS, "difficulty")
 
 
+def test_every_line_that_is_no_json_is_named_beside_the_others(tmp_path: Path) -> None:
+    good = json.dumps({"messages": chat("a", "b"), "difficulty": "simple"})
+    path = tmp_path / "x.jsonl"
+    path.write_text("\n".join([good, '{"messages": oops}', "", good.replace("simple", "other"), "[1,"]) + "\n")
+    with pytest.raises(InputError) as caught:
+        read_samples([str(path)], BUCKETS, "difficulty")
+    message = str(caught.value)
+    assert "got 3 samples" in message
+    assert f"{path}:2: not valid JSON: Expecting value at column 14" in message
+    assert f"{path}:4: difficulty: unknown bucket 'other'" in message
+    assert f"{path}:5: not valid JSON" in message
+
+
+@pytest.mark.parametrize(("kind", "text"), [("parquet", "no"), ("json", "{}"), ("json", "[1")])
+def test_a_file_that_is_not_of_its_kind_is_refused(tmp_path: Path, kind: str, text: str) -> None:
+    (tmp_path / f"x.{kind}").write_text(text)
+    with pytest.raises(InputError, match=rf"x\.{kind}: (not valid {kind}|got dict, expected a list of chats)"):
+        read_samples([str(tmp_path / f"x.{kind}")], BUCKETS, "difficulty")
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"messages": 5}, "messages: got 5, expected a list of mappings"),
+        ({"messages": ["a"]}, r"messages: got \['a'\], expected a list of mappings"),
+        ({"messages": [{"content": "a"}]}, "expected mappings with role and content"),
+        ({"tools": "[{]"}, "tools: got .* expected a list, or a list as JSON"),
+        ({"tools": {"a": 1}}, "tools: got .* expected a list of mappings"),
+        ({"messages": [{"role": "assistant", "tool_calls": "x"}]}, "tool_calls: got 'x', expected a list, or a list"),
+        (
+            {"messages": [{"role": "assistant", "content": [{"type": "text"}]}]},
+            "as content, expected text; for a model",
+        ),
+    ],
+)
+def test_what_is_of_another_shape_is_said(tmp_path: Path, more: dict[str, object], said: str) -> None:
+    path = write(tmp_path / "x.jsonl", [{"messages": chat("a", "b"), "difficulty": "simple"} | more])
+    with pytest.raises(InputError, match=rf"x\.jsonl:1: .*{said}"):
+        read_samples([path], BUCKETS, "difficulty")
+
+
+def test_tools_and_calls_may_be_json_and_text_may_come_in_parts(tmp_path: Path) -> None:
+    tools = [{"type": "function", "function": {"name": "f"}}]
+    parts = [{"type": "text", "text": "look "}, {"type": "text", "text": "here", "image": None}]
+    says = {"role": "assistant", "content": None, "tool_calls": json.dumps(tools)}
+    row = {"messages": [{"role": "user", "content": parts}, says], "difficulty": "simple", "tools": json.dumps(tools)}
+    [sample] = read_samples([write(tmp_path / "x.jsonl", [row])], BUCKETS, "difficulty")
+    assert sample.tools == tools
+    assert sample.messages[0]["content"] == "look here"
+    assert sample.messages[1]["tool_calls"] == tools
+
+
 def test_parquet_is_read_in_order_whatever_its_size(tmp_path: Path) -> None:
     lines = [{"messages": chat(str(n), "x"), "difficulty": "simple"} for n in range(2 * BATCH + 3)]
     pq.write_table(pa.Table.from_pylist(lines), tmp_path / "x.parquet", row_group_size=BATCH + 1)
