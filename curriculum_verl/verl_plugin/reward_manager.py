@@ -4,6 +4,7 @@ import asyncio
 import logging
 import math
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from verl import DataProto
@@ -17,7 +18,7 @@ from curriculum_verl.rewards.scoring import Response, Score
 from curriculum_verl.verl_plugin.feedback import COMPONENT, FAILURE, SUCCESS, TRACE
 from curriculum_verl.verl_plugin.settings import engine_block, plugin_settings, weighed
 from curriculum_verl.verl_plugin.tickets import FIELD
-from curriculum_verl.verl_plugin.time_limit import TimeLimit
+from curriculum_verl.verl_plugin.time_limit import THREADS, TimeLimit
 from curriculum_verl.verl_plugin.validation import BUCKET
 
 logger = logging.getLogger(__name__)
@@ -41,6 +42,7 @@ class CurriculumRewardManager(NaiveRewardManager):
         self._scorer = Scorer(settings.scoring, names, curriculum.components, curriculum.pass_threshold)
         self._curious = CURIOSITY in names
         self._limit = TimeLimit(self.loop, settings.reward_timeout)
+        self._verifying = ThreadPoolExecutor(THREADS, thread_name_prefix="final")
 
     async def run_single(self, data: DataProto) -> dict[str, Any]:
         """The weighted reward of one response, with every raw component, success and bucket as extra values."""
@@ -79,8 +81,16 @@ class CurriculumRewardManager(NaiveRewardManager):
         )
 
     def _components(self, response: Response) -> list[Any]:
-        """Every component of the scorer, each in a thread and within the limit."""
-        return [self._within_limit(name, response) for name in self._scorer.names]
+        """Every component of the scorer, each in a thread and within the limit.
+
+        A verifier has limits of its own, and the wait for its workers is no response's fault: it may take longer.
+        """
+        return [
+            self.loop.run_in_executor(self._verifying, self._scorer.score_one, name, response)
+            if name == FINAL
+            else self._within_limit(name, response)
+            for name in self._scorer.names
+        ]
 
     async def _within_limit(self, name: str, response: Response) -> Score:
         try:

@@ -15,7 +15,7 @@ from integration.verl_toy import toy_tokenizer
 from omegaconf import OmegaConf
 from verl import DataProto
 
-from curriculum_verl.verl_plugin.feedback import FAILURE
+from curriculum_verl.verl_plugin.feedback import FAILURE, mean_components
 from curriculum_verl.verl_plugin.reward_manager import CurriculumRewardManager
 from curriculum_verl.verl_plugin.tickets import FIELD
 
@@ -154,3 +154,32 @@ def test_a_verifier_may_stand_for_the_function_and_scales_come_with_the_prompt()
     extra = result["reward_extra_info"]
     assert (extra["reward/final"], extra["success"], extra[FAILURE]) == (1.0, 1.0, "")
     assert result["reward_score"] == 2.0 * (1.0 - 0.5) * 2.0, "weight times the normalised value; told is the raw one"
+
+
+class Spelled:
+    """Texts beyond the toy tokenizer's letters: tokens are code points."""
+
+    def decode(self, ids, skip_special_tokens):
+        return "".join(map(chr, ids))
+
+
+def test_responses_that_hang_a_verifier_score_nothing_and_are_no_failures_however_long_they_queue(caplog):
+    """Nobody's run ends because its policy has found an answer that takes a verifier all its time."""
+    pytest.importorskip("math_verify")
+    batch = [sample("7") for _ in range(4)]
+    for data, text in zip(batch, ["9^{9^{9^{9}}}"] * 3 + ["7"], strict=True):
+        data.batch = DataProto.from_dict({"responses": torch.tensor([[ord(c) for c in rf"\boxed{{{text}}}"]])}).batch
+        data.batch["attention_mask"] = torch.ones_like(data.batch["responses"])
+    final = {"default": "math", "workers": {"count": 1, "seconds": 0.5}}
+
+    async def run() -> list[dict]:
+        block = BLOCK | {"scoring": {"final": final}, "reward_timeout": 0.6}
+        manager = CurriculumRewardManager(OmegaConf.create({"curriculum": block}), Spelled(), equals)
+        return await asyncio.gather(*map(manager.run_single, batch))
+
+    extras = [result["reward_extra_info"] for result in asyncio.run(run())]
+    assert [extra[FAILURE] for extra in extras] == [""] * 4
+    assert [extra["reward/final"] for extra in extras] == [0.0, 0.0, 0.0, 1.0]
+    assert [extra["success"] for extra in extras] == [0.0, 0.0, 0.0, 1.0]
+    assert mean_components(extras)["reward/final/gave_up"] == 0.75
+    assert caplog.text.count("scores 0: the verifier took more than 0.5 s") == 3

@@ -64,12 +64,19 @@ def _driver(program: Program, marker: str) -> str:
             __f__ = globals().get({program.function!r})
             if __f__ is None:
                 __f__ = getattr(Solution(), {program.function!r})
-            __noted__ = __f__(*{program.arguments!r})
+            __noted__ = __plain__(__f__(*{program.arguments!r}))
         """)
     else:
-        ask = f"__noted__ = []\n{program.source}\n"
-    show = f"import json as __json__\nprint('\\n{marker}' + __json__.dumps(plain(__noted__)))\n"
-    return f"{ask}\nfrom typing import Any\n_EXACT = {child._EXACT}\n{inspect.getsource(child.plain)}\n{show}"
+        ask = textwrap.dedent("""
+            import builtins as __builtin_names__
+            __saved__, __noted__ = vars(__builtin_names__), []
+            __note__ = lambda value: __noted__.append(__plain__(value))
+        """)
+        ask += f"{program.source}\n"
+    show = f"import json as __json__\nprint('\\n{marker}' + __json__.dumps(__noted__))\n"
+    plain = f"from typing import Any\n_EXACT = {child._EXACT}\n{inspect.getsource(child.plain)}"
+    # In a namespace of its own: the program may have given the names that it uses another meaning, or use its name.
+    return f"__own__ = {{}}\nexec({plain!r}, __own__)\n__plain__ = __own__['plain']\n{ask}\n{show}"
 
 
 def _run(report: dict[str, Any], marker: str) -> Run:

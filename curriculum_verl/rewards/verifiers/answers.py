@@ -7,6 +7,7 @@ from curriculum_verl.errors import InputError
 _BOX = "\\boxed{"
 _OPEN, _CLOSE = "<answer>", "</answer>"
 _HASHES = "####"
+_EXACT = 2**53  # below it a float that is whole is one whole number
 
 
 def after_thinking(text: str) -> str:
@@ -49,6 +50,14 @@ def accepted_answers(truth: Any) -> list[Any]:
     if not answers:
         raise InputError("the ground truth is missing")
     return answers
+
+
+def spellings(answer: Any) -> list[str]:
+    """An accepted answer as text; a whole float also as a whole number, which it was before Parquet or pandas."""
+    texts = [as_text(answer)]
+    if isinstance(answer, float) and answer.is_integer() and abs(answer) < _EXACT:
+        texts.append(str(int(answer)))
+    return texts
 
 
 def as_text(answer: Any) -> str:

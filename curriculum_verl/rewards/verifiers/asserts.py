@@ -1,55 +1,32 @@
 """Tests written as assert statements: split, so that the sandbox evaluates and the comparison stays outside."""
 
 import ast
-import math
-import operator
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from curriculum_verl.errors import InputError
-from curriculum_verl.rewards.verifiers.values import same
+from curriculum_verl.rewards.verifiers.comparing import Asked, Reading, judge_outside
+from curriculum_verl.rewards.verifiers.own_builtins import bound_names, with_own_builtins
 
-_COMPARED: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
-    ast.Eq: same,
-    ast.NotEq: lambda got, wanted: not same(got, wanted),
-    ast.Is: same,
-    ast.IsNot: lambda got, wanted: not same(got, wanted),
-    ast.Lt: operator.lt,
-    ast.LtE: operator.le,
-    ast.Gt: operator.gt,
-    ast.GtE: operator.ge,
-}
-_NOTED = "__noted__"  # the list to which the sandbox's statements add their values
-
-
-@dataclass(frozen=True, slots=True)
-class Expectation:
-    """What one noted value has to be."""
-
-    compare: Callable[[Any, Any], bool]
-    wanted: Any
-
-    def holds(self, got: Any) -> bool:
-        """Whether it is; values that cannot be compared are not."""
-        try:
-            return bool(self.compare(got, self.wanted))
-        except (TypeError, RecursionError):
-            return False
+_NOTE = "__note__"  # the function with which the sandbox's statements note their values down
 
 
 @dataclass(frozen=True, slots=True)
 class AssertTest:
-    """Statements for the sandbox, and what the values that they note down have to be."""
+    """Statements for the sandbox, how many values they note down, and what has to be true of these."""
 
     source: str
-    expected: tuple[Expectation, ...]
+    count: int
+    judges: tuple[Reading, ...]
 
     def passes(self, got: Any) -> bool:
-        """Whether all values are there and each is what it has to be."""
-        if not isinstance(got, list) or len(got) != len(self.expected):
+        """Whether all values are there and each is what it has to be; one that cannot be compared is not."""
+        if not isinstance(got, list) or len(got) != self.count:
             return False
-        return all(expectation.holds(value) for expectation, value in zip(self.expected, got, strict=True))
+        try:
+            return all(judge(got) for judge in self.judges)
+        except (TypeError, ValueError, ArithmeticError, RecursionError):
+            return False
 
 
 def split_asserts(source: str) -> AssertTest:
@@ -61,45 +38,58 @@ def split_asserts(source: str) -> AssertTest:
         module = ast.parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise InputError(f"test: got {source[:60]!r}, expected Python ({error})") from error
-    statements, expected = list[ast.stmt](), list[Expectation]()
+    bound = bound_names(module)
+    statements, asked, judges = list[ast.stmt](), Asked([]), list[Reading]()
     for statement in module.body:
         if isinstance(statement, ast.Assert):
-            shown, expectation = _split(statement.test)
-            statements.append(_note(shown))
-            expected.append(expectation)
+            for part in _conjuncts(statement.test):
+                if isinstance(part, ast.Tuple) and part.elts:
+                    raise InputError(f"test: got {source[:60]!r}, which asserts a tuple, and that is always true")
+                before = len(asked.expressions)
+                judges.append(judge_outside(part, asked) or _judge_within(part, asked))
+                new = asked.expressions[before:]
+                statements += [_note(with_own_builtins(expression, bound)) for expression in new]
         else:
             statements.append(statement)
-    if len(expected) < len(module.body):  # all of the other statements have been run when this value is noted
+    if not asked.expressions and not _asserts_inside(module):
+        raise InputError(
+            f"test: got {source[:60]!r}, which asserts nothing: every program would pass it; expected an assert of "
+            "what the program gives, after what prepares it, in the same test; a function with asserts has to be called"
+        )
+    if any(not isinstance(statement, ast.Assert) for statement in module.body):
+        judges.append(_is_true(asked.ask(ast.Constant(True))))  # noted last: all other statements have been run
         statements.append(_note(ast.Constant(True)))
-        expected.append(Expectation(same, True))
     module.body = statements
-    return AssertTest(ast.unparse(ast.fix_missing_locations(module)), tuple(expected))
+    return AssertTest(ast.unparse(ast.fix_missing_locations(module)), len(asked.expressions), tuple(judges))
 
 
-def _split(test: ast.expr) -> tuple[ast.expr, Expectation]:
-    if isinstance(test, ast.Compare) and len(test.ops) == 1 and type(test.ops[0]) in _COMPARED:
-        compare = _COMPARED[type(test.ops[0])]
-        for shown, literal, turned in ((test.left, test.comparators[0], False), (test.comparators[0], test.left, True)):
-            if _is_literal(literal) and not (turned and compare not in (same,)):
-                return shown, Expectation(compare, _literal(literal))
-    truth = ast.Call(ast.Name("bool", ast.Load()), [test], [])
-    return truth, Expectation(same, True)
+def _conjuncts(test: ast.expr) -> list[ast.expr]:
+    """`assert a and b` is `assert a` and `assert b`."""
+    if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And):
+        return [part for value in test.values for part in _conjuncts(value)]
+    return [test]
 
 
-def _is_literal(expression: ast.expr) -> bool:
-    try:
-        _literal(expression)
-    except (ValueError, TypeError, RecursionError, MemoryError):
-        return False
-    return True
+def _judge_within(test: ast.expr, asked: Asked) -> Reading:
+    """What cannot be taken apart: the sandbox says whether it is true, in a form that needs no name."""
+    return _is_true(asked.ask(ast.IfExp(test, ast.Constant(True), ast.Constant(False))))
 
 
-def _literal(expression: ast.expr) -> Any:
-    if ast.unparse(expression) in ("float('inf')", "math.inf"):
-        return math.inf
-    return ast.literal_eval(expression)
+def _is_true(reading: Reading) -> Reading:
+    return lambda values: reading(values) is True
+
+
+def _asserts_inside(module: ast.Module) -> bool:
+    """Whether an assert is inside a statement, or in a function that the test names again, to call it."""
+    named = {node.id for node in ast.walk(module) if isinstance(node, ast.Name)}
+    return any(
+        isinstance(node, ast.Assert)
+        for statement in module.body
+        if not isinstance(statement, ast.Assert)
+        if not isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) or statement.name in named
+        for node in ast.walk(statement)
+    )
 
 
 def _note(value: ast.expr) -> ast.stmt:
-    append = ast.Attribute(ast.Name(_NOTED, ast.Load()), "append", ast.Load())
-    return ast.Expr(ast.Call(append, [value], []))
+    return ast.Expr(ast.Call(ast.Name(_NOTE, ast.Load()), [value], []))

@@ -4,7 +4,7 @@ import unicodedata
 from dataclasses import dataclass
 
 from curriculum_verl.rewards.scoring import Response, Score
-from curriculum_verl.rewards.verifiers.answers import accepted_answers, after_thinking, as_text, marked_answer
+from curriculum_verl.rewards.verifiers.answers import accepted_answers, after_thinking, marked_answer, spellings
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +15,8 @@ class ExactVerifier:
 
     def score(self, response: Response) -> Score:
         """1 for an accepted answer, else 0."""
-        accepted = {self._normal(as_text(answer)) for answer in accepted_answers(response.ground_truth)}
+        answers = accepted_answers(response.ground_truth)
+        accepted = {self._normal(text) for answer in answers for text in spellings(answer)}
         text = after_thinking(response.text)
         marked = marked_answer(text)
         answer = self._normal(text if marked is None else marked)

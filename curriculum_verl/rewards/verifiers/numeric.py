@@ -9,6 +9,7 @@ from curriculum_verl.errors import InputError
 from curriculum_verl.rewards.scoring import Response, Score
 from curriculum_verl.rewards.verifiers.answers import accepted_answers, after_thinking, marked_answer
 from curriculum_verl.rewards.verifiers.settings import NumericSettings
+from curriculum_verl.rewards.verifiers.units import MAGNITUDES, known_unit, unit_named
 
 _LONGEST = 200  # characters of one answer
 _TAIL = 2000  # characters at the end of a response without a marked answer in which its last number is looked for
@@ -17,9 +18,12 @@ _DECIMAL = (
     r"(?:\d{1,3}(?:[, _]\d{3})+(?!\d)|\d{1,60})(?:\.\d{0,60})?(?:[eE][+-]?\d{1,3})?|\.\d{1,60}(?:[eE][+-]?\d{1,3})?"
 )
 _NUMBER = rf"[+-]?(?:(?P<whole>\d{{1,30}})[ ]+(?=\d{{1,30}}/))?(?P<top>{_DECIMAL})(?:[ ]?/[ ]?(?P<bottom>{_DECIMAL}))?"
-_QUANTITY = re.compile(rf"(?P<number>{_NUMBER})[ ]?(?P<percent>%|percent\b)?[ ]?(?P<unit>[^\d%]{{0,40}})")
-_IN_TEXT = re.compile(rf"(?<![\w.])(?P<number>{_NUMBER})[ ]?(?P<percent>%|percent\b)?")
-_FRACTION = re.compile(r"\\[dt]?frac\{([^{}]{1,40})\}\{([^{}]{1,40})\}")
+_BEHIND = rf"[ ]?(?P<percent>%|percent\b)?[ ]?(?:(?P<magnitude>(?i:{'|'.join(MAGNITUDES)}))s?\b)?[ ]?"
+_QUANTITY = re.compile(rf"(?P<number>{_NUMBER}){_BEHIND}(?P<unit>[^\d%]{{0,40}})")
+# In running text a unit is a word by itself: not the beginning of one, nor of m/s, cm^2 or km per hour.
+_WORD = r"(?:(?P<unit>[^\W\d_]{1,12})(?![\w/^*\u00b2\u00b3]|[ ](?:per|squared|cubed)\b))?"
+_IN_TEXT = re.compile(rf"(?<![\w.])(?P<number>{_NUMBER}){_BEHIND}{_WORD}")
+_FRACTION = re.compile(r"([+-]?)\\[dt]?frac[ ]?(?:\{([^{}]{1,40})\}|(\d))[ ]?(?:\{([^{}]{1,40})\}|(\d)(?!\d))")
 _POWER = re.compile(r"[ ]?(?:\\times|\\cdot|\u00d7|\*|x)[ ]?10\^\{?([+-]?\d{1,3})\}?")
 _TEXT = re.compile(r"\\(?:text|mathrm|textbf)\{([^{}]{0,60})\}")
 _DROPPED = re.compile(r"\\[,!;: ]|\{,\}|\\left|\\right|[$€£¥]|\\\$|\^\{?\\circ\}?")
@@ -38,7 +42,8 @@ class Quantity:
 class NumericVerifier:
     """Compares the marked answer, or else the last number of the response.
 
-    A unit counts only where both sides have one. When one side alone has a percent sign, 50% is both 50 and 0.5.
+    A unit counts only where both sides have one; in running text, only one that is known. When one side alone has a
+    percent sign, 50% is both 50 and 0.5.
     """
 
     settings: NumericSettings = field(default_factory=NumericSettings)
@@ -94,23 +99,27 @@ def read_quantity(text: str) -> Quantity | None:
     if found is None:
         return None
     value = _value(found)
-    unit = found["unit"].strip(" .()").casefold()
+    unit = found["unit"].strip(" .()")
     if value is None or "," in unit or "/" in unit[:1]:
         return None
-    return Quantity(value, found["percent"] is not None, unit.removesuffix("s"))
+    return Quantity(value, found["percent"] is not None, unit_named(unit))
 
 
 def last_number(text: str) -> Quantity | None:
-    """The last number in a text; what stands behind it is not taken for a unit."""
-    values = [(_value(found), found["percent"]) for found in _IN_TEXT.finditer(_plain(text[-_TAIL:]))]
-    readable = [Quantity(value, percent is not None) for value, percent in values if value is not None]
+    """The last number in a text; the word behind it is a unit when it is known as one."""
+    found = [(_value(match), match) for match in _IN_TEXT.finditer(_plain(text[-_TAIL:]))]
+    readable = [
+        Quantity(value, match["percent"] is not None, known_unit(match["unit"] or ""))
+        for value, match in found
+        if value is not None
+    ]
     return readable[-1] if readable else None
 
 
 def _plain(text: str) -> str:
     text = text.replace("\u2212", "-").replace("\u00a0", " ").replace("\u202f", " ").replace("\\%", "%")
     text = _TEXT.sub(r" \1", _DROPPED.sub("", text))
-    text = _POWER.sub(r"e\1", _FRACTION.sub(r" \1/\2", text))
+    text = _POWER.sub(r"e\1", _FRACTION.sub(r" \1\2\3/\4\5", text))
     return " ".join(text.split())
 
 
@@ -119,7 +128,7 @@ def _value(found: re.Match[str]) -> float | None:
         value = _number(found["top"]) / _number(found["bottom"]) if found["bottom"] else _number(found["top"])
     except ZeroDivisionError:
         return None
-    value += float(found["whole"] or 0)
+    value = (value + float(found["whole"] or 0)) * MAGNITUDES.get((found["magnitude"] or "").casefold(), 1.0)
     value = -value if found["number"].startswith("-") else value
     return value if math.isfinite(value) else None
 

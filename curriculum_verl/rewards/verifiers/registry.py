@@ -11,6 +11,7 @@ from curriculum_verl.rewards.verifiers import verl_score
 from curriculum_verl.rewards.verifiers.code import CodeVerifier
 from curriculum_verl.rewards.verifiers.exact import ExactVerifier
 from curriculum_verl.rewards.verifiers.function import FunctionVerifier, load_function
+from curriculum_verl.rewards.verifiers.giving_up import GAVE_UP, GivesUp
 from curriculum_verl.rewards.verifiers.guarding import failed, guarded
 from curriculum_verl.rewards.verifiers.instructions import InstructionsVerifier
 from curriculum_verl.rewards.verifiers.mathematics import MathVerifier
@@ -23,13 +24,13 @@ from curriculum_verl.rewards.verifiers.workers import Isolated, Pool
 VERIFIERS: dict[str, Callable[[FinalSettings, Pool], Component]] = {
     "exact": lambda settings, pool: ExactVerifier(settings.ignore_case),
     "numeric": lambda settings, pool: NumericVerifier(settings.numeric),
-    "math": lambda settings, pool: Isolated(MathVerifier(), pool),
-    "instructions": lambda settings, pool: Isolated(
-        InstructionsVerifier(settings.instructions, settings.partial_credit), pool
+    "math": lambda settings, pool: GivesUp(Isolated(MathVerifier(), pool)),
+    "instructions": lambda settings, pool: GivesUp(
+        Isolated(InstructionsVerifier(settings.instructions, settings.partial_credit), pool)
     ),
-    "reasoning_gym": lambda settings, pool: Isolated(ReasoningVerifier(), pool),
+    "reasoning_gym": lambda settings, pool: GivesUp(Isolated(ReasoningVerifier(), pool)),
     "code": lambda settings, pool: CodeVerifier(build_sandbox(settings.sandbox), settings.partial_credit),
-    "verl": lambda settings, pool: Isolated(VerlVerifier(), pool),
+    "verl": lambda settings, pool: GivesUp(Isolated(VerlVerifier(), pool)),
 }
 STYLES = {name: name for name in VERIFIERS} | {"ifeval": "instructions", "ifbench": "instructions"}
 SOURCES = {
@@ -61,7 +62,7 @@ def _named(settings: FinalSettings) -> list[tuple[str, str]]:
 
 
 class FinalVerifier:
-    """Scores from any thread, many at once, and never raises; `success` is among the parts of every score."""
+    """Scores from any thread, many at once, and never raises; `success` and `gave_up` are parts of every score."""
 
     def __init__(self, settings: FinalSettings):
         self._settings = settings
@@ -81,7 +82,7 @@ class FinalVerifier:
         if score.value is None:
             return score
         success = float(score.value >= self._settings.pass_threshold)
-        return dataclasses.replace(score, parts={**score.parts, "success": success})
+        return dataclasses.replace(score, parts={GAVE_UP: 0.0, **score.parts, "success": success})
 
     def use(self, name: str) -> Component:
         """The verifier of this name, built when it is first asked for; InputError when it cannot be."""

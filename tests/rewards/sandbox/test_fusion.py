@@ -23,7 +23,7 @@ def test_programs_run_on_the_server_and_their_output_and_values_come_back():
     programs = [
         Program("stdin", stdin="1"),
         Program("call", function="f", arguments=(1,)),
-        Program("evaluate", source="__noted__.append(f(2))"),
+        Program("evaluate", source="__note__(f(2))"),
     ]
     with serving() as server:
         runs = sandbox_at(server).run(CODE, programs)
@@ -36,6 +36,13 @@ def test_programs_run_on_the_server_and_their_output_and_values_come_back():
     assert json.loads(runs[2].value) == [{"tuple": [2, [{"float": "2.5"}]]}]
     assert {request["run_timeout"] for request in server.requests} == {3}
     assert {request["memory_limit_MB"] for request in server.requests} == {512}
+
+
+def test_asserts_are_judged_and_the_program_s_names_are_its_own():
+    tests = ["x = [3, 1]\nassert set(plain(x)) == {1, 3}\nx.clear()", "assert plain([1]) == [2]"]
+    with serving() as server:
+        score = CodeVerifier(sandbox_at(server)).score(Response("def plain(x): return sorted(x)\nset = str", tests))
+    assert (score.parts["test_0"], score.parts["test_1"]) == (1, 0)
 
 
 @pytest.mark.parametrize(

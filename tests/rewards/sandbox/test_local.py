@@ -73,7 +73,7 @@ def test_each_test_runs_in_a_process_of_its_own(namespaces):
 
 @either
 def test_values_are_noted_down_by_statements(namespaces):
-    program = Program("evaluate", source="x = f(2)\n__noted__.append(x)\n__noted__.append((x, {1: 'a'}))")
+    program = Program("evaluate", source="x = f(2)\n__note__(x)\n__note__((x, {1: 'a'}))")
     (result,) = run_shut_in("def f(x): return x + 0.5", [program], SHORT, namespaces)
     assert json.loads(result.value) == [{"float": "2.5"}, {"tuple": [{"float": "2.5"}, {"dict": [[1, "a"]]}]}]
 

@@ -78,6 +78,61 @@ def test_a_solution_that_cheats_passes_nothing(code_score, truth, cheat):
     assert (score.value, score.failure) == (0.0, None)
 
 
+CLOSE = [
+    "assert f(2) in (4, 5)",
+    "assert set(f(3)) == set([1, 2])",
+    "assert set(f(3)) == set((1, 2))",
+    "assert f(4) == sorted([3, 1])",
+    "assert abs(f(5) - 3.5) < 1e-6",
+    "import math\nassert math.isclose(f(5), 3.5)",
+    "assert len(f(3)) == 2",
+    "assert all(x == 1 for x in f(6))",
+    "assert isinstance(f(3), list) and f(3)[0] == 1",
+    "assert not f(2) in (1, 2)",
+]
+KNOWS = "def f(n): return {2: 4, 3: [1, 2], 4: [1, 3], 5: 3.5, 6: [1, 1]}[n]"
+ALWAYS = """
+class A:
+    __eq__ = __ne__ = __lt__ = __contains__ = __bool__ = lambda self, *other: True
+    __hash__ = lambda self: 0
+    __sub__ = __rsub__ = __abs__ = lambda self, *other: 0
+    __float__ = lambda self: 0.0
+    __len__ = lambda self: 0
+    __iter__ = lambda self: iter([self])
+    __getitem__ = lambda self, place: self
+def f(n): return A()
+"""
+NAMES = "bool = set = sorted = abs = all = len = list = isinstance = lambda *values, **more: {}\ndef f(n): return {}"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        NAMES.replace("{}", "True"),
+        NAMES.replace("{}", "0"),
+        f"import builtins, math\n{NAMES.replace('{}', '0').partition('def')[0]}\n"
+        "for name in ('bool', 'set', 'sorted', 'abs', 'all', 'len', 'isinstance'): setattr(builtins, name, len)\n"
+        "math.isclose = lambda *values, **more: True\ndef f(n): return 0",
+    ],
+)
+def test_builtins_put_in_place_of_python_s_pass_nothing(code_score, code):
+    score = code_score(code, CLOSE[:-1])
+    assert (score.value, score.failure) == (0.0, None), score.parts
+    assert code_score(KNOWS, CLOSE).value == 1
+
+
+def test_a_value_that_is_equal_to_everything_passes_only_where_its_word_is_asked_for(code_score):
+    score = code_score(ALWAYS, CLOSE)
+    passed = [test for number, test in enumerate(CLOSE) if score.parts[f"test_{number}"]]
+    assert passed == ["assert all(x == 1 for x in f(6))"], "docs/verifiers.md says so"
+
+
+def test_a_value_is_what_it_was_when_it_was_asserted(code_score):
+    source = "x = [3, 1]\nassert x == [3, 1]\nassert f(x) == [1, 3]\nassert x == [1, 3]\nx.clear()"
+    assert code_score("def f(x):\n    x.sort()\n    return x", [source]).value == 1
+    assert code_score("def f(x):\n    return sorted(x)", [source]).value == 0
+
+
 SEARCH = """
 import gc, re, sys
 def f(n):
@@ -139,3 +194,10 @@ def test_where_the_program_is_found(text, code):
 def test_a_response_without_a_program_scores_nothing(code_score):
     assert code_score("", CALLS).value == 0
     assert code_score("x = 1\n" * 100_000, CALLS).value == 0
+
+
+@pytest.mark.parametrize("truth", ["18", ["x = 1"], [""], ["print(2)"], [*ASSERTS, "f(2)"]])
+def test_a_test_that_every_program_passes_is_an_error_of_the_data(code_score, truth):
+    score = code_score(RIGHT, truth)
+    assert score.value is None
+    assert "asserts nothing" in score.failure

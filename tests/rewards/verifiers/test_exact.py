@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 from curriculum_verl.rewards.scoring import Response
@@ -16,6 +17,13 @@ from curriculum_verl.rewards.verifiers.exact import ExactVerifier
         ("ﬁne", "fine", 1),  # one character that stands for two
         ("Paris", ["London", "Paris"], 1),
         ("12", 12, 1),
+        ("42", 42.0, 1),  # Parquet turns whole numbers into floats
+        ("42.0", 42.0, 1),
+        ("-7", np.array([42.0, -7.0]), 1),
+        ("42", 42.5, 0),
+        ("42.5", 42.5, 1),
+        ("42.0", 42, 0),
+        ("42", "42.0", 0),  # what is text in the data is text
         ("True", True, 1),
         ("It is Paris", "Paris", 0),
         ("Pari", "Paris", 0),

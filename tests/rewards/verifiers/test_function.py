@@ -42,9 +42,9 @@ def hurried():
 @pytest.mark.parametrize(
     ("name", "value", "parts"),
     [
-        ("by_response", 1, {"success": 1}),
-        ("by_verl", 1, {"length": 4, "extra": 2, "success": 1}),
-        ("whole", 0.25, {"part": 1, "success": 0}),
+        ("by_response", 1, {"gave_up": 0, "success": 1}),
+        ("by_verl", 1, {"length": 4, "extra": 2, "gave_up": 0, "success": 1}),
+        ("whole", 0.25, {"part": 1, "gave_up": 0, "success": 0}),
     ],
 )
 def test_what_a_function_gives_becomes_the_score(verifier, name, value, parts):

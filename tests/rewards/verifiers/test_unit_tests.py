@@ -1,4 +1,5 @@
 import json
+import math
 
 import numpy as np
 import pytest
@@ -57,6 +58,15 @@ def test_arrays_of_parquet_are_lists():
         ({"outputs": ["1"]}, "as many inputs as outputs"),
         ({"fn_name": "f", "inputs": [7], "outputs": [1]}, "inputs: got '7', expected a list of arguments"),
         (["assert f(1 =="], "expected Python"),
+        ("18", "test: got '18', which asserts nothing: every program would pass it"),
+        (["x = 1"], "asserts nothing"),
+        ([""], "asserts nothing"),
+        (["print(2)"], "asserts nothing"),
+        (["assert f(1) == 2", "check(f)"], "test: got 'check(f)', which asserts nothing"),
+        (["def check(f):\n    assert f(1) == 2"], "asserts nothing"),
+        (["assert True"], "asserts nothing"),
+        (["x = 2\nassert 1 + 1 == 2"], "asserts nothing"),
+        (["assert (f(1) == 2, 'a message')"], "asserts a tuple, and that is always true"),
         ("not python at all", "expected Python"),
         ([1, 2], "ground truth: got"),
     ],
@@ -67,21 +77,50 @@ def test_tests_that_cannot_be_read_say_why(truth, reason):
     assert reason in str(caught.value)
 
 
+def within(truth):
+    return f"__note__(True if {truth} else False)"
+
+
+CHECK = "def check(f):\n    assert f(2) == 4\ncheck(f)"
+
+
 @pytest.mark.parametrize(
     ("source", "noted", "right", "wrong"),
     [
-        ("assert f(2) == 4", "__noted__.append(f(2))", [4], [5]),
-        ("assert f(2) == (1, [2])", "__noted__.append(f(2))", [(1, [2])], [(1, [3])]),
-        ("assert 4 == f(2)", "__noted__.append(f(2))", [4], [5]),
-        ("assert f(2) != 4", "__noted__.append(f(2))", [5], [4]),
-        ("assert f(2) is None", "__noted__.append(f(2))", [None], [0]),
-        ("assert f(2) < 1.5", "__noted__.append(f(2))", [1], [2]),
-        ("assert f(2)", "__noted__.append(bool(f(2)))", [True], [False]),
-        ("assert not f(2), 'a message'", "__noted__.append(bool(not f(2)))", [True], [False]),
-        ("assert f(2) == g(2)", "__noted__.append(bool(f(2) == g(2)))", [True], [1]),
-        ("assert f(2) == 4\nassert f(3) == 9", "__noted__.append(f(2))\n__noted__.append(f(3))", [4, 9], [4]),
-        ("x = f(2)\nassert x == 4", "x = f(2)\n__noted__.append(x)\n__noted__.append(True)", [4, True], [4]),
-        ("check(f)", "check(f)\n__noted__.append(True)", [True], [1]),
+        ("assert f(2) == 4", "__note__(f(2))", [4], [5]),
+        ("assert f(2) == (1, [2])", "__note__(f(2))", [(1, [2])], [(1, [3])]),
+        ("assert 4 == f(2)", "__note__(f(2))", [4], [5]),
+        ("assert f(2) != 4", "__note__(f(2))", [5], [4]),
+        ("assert f(2) is None", "__note__(f(2))", [None], [0]),
+        ("assert f(2) < 1.5", "__note__(f(2))", [1], [2]),
+        ("assert f(2) in (4, 5)", "__note__(f(2))", [5], [6]),
+        ("assert 4 in f(2)", "__note__(f(2))", [[4]], [[5]]),
+        ("assert 1 <= f(2) < 3", "__note__(f(2))", [2], [3]),
+        ("assert not f(2) == 4", "__note__(f(2))", [5], [4]),
+        ("assert f(2) == 4 and f(3) > 8", "__note__(f(2))\n__note__(f(3))", [4, 9], [4, 8]),
+        ("assert f(2) == sorted([3, 1])", "__note__(f(2))", [[1, 3]], [[3, 1]]),
+        ("assert f(2) == [0] * 2 + [2 ** 3]", "__note__(f(2))", [[0, 0, 8]], [[0, 0, 9]]),
+        ("assert f(2) == -math.inf", "__note__(f(2))", [-math.inf], [math.inf]),
+        ("assert set(f(3)) == set([1])", "__note__(__saved__['set'](f(3)))", [{1}], [{2}]),
+        ("assert abs(f(2) - 3.5) < 0.1", "__note__(f(2))", [3.45], [3.0]),
+        ("assert abs(1 / 2 - f(2)) < 0.1", "__note__(f(2))", [0.45], ["0.5"]),
+        ("assert math.isclose(f(2), 3.5, rel_tol=0.1)", "__note__(f(2))", [3.4], [2.5]),
+        ("assert sum(10, 15) == 6", "__note__(sum(10, 15))", [6], [7]),
+        ("assert max([1, 2]) == 2", "__note__(max([1, 2]))", [2], [1]),
+        (
+            "a = [1]\nassert max(a) == 2",
+            "a = [1]\n__note__(max(a))\n__note__(True)",
+            [2, True],
+            [1, True],
+        ),
+        ("assert f(help) == __name__", within("f(help) == __name__"), [True], [False]),
+        ("assert f(2)", within("f(2)"), [True], [False]),
+        ("assert not f(2), 'a message'", within("not f(2)"), [True], [False]),
+        ("assert f(2) == g(2)", within("f(2) == g(2)"), [True], [1]),
+        ("assert all(f(x) for x in 'ab')", within("__saved__['all']((f(x) for x in 'ab'))"), [True], [False]),
+        ("assert f(2) == 4\nassert f(3) == 9", "__note__(f(2))\n__note__(f(3))", [4, 9], [4]),
+        ("x = f(2)\nassert x == 4", "x = f(2)\n__note__(x)\n__note__(True)", [4, True], [4]),
+        (CHECK, CHECK + "\n__note__(True)", [True], [1]),
     ],
 )
 def test_asserts_are_split_into_what_is_run_and_what_is_wanted(source, noted, right, wrong):
@@ -92,8 +131,35 @@ def test_asserts_are_split_into_what_is_run_and_what_is_wanted(source, noted, ri
     assert not test.passes("nothing")
 
 
-def test_a_value_that_cannot_be_compared_does_not_pass():
-    assert not split_asserts("assert f(2) < 4").passes(["four"])
+@pytest.mark.parametrize("source", ["assert f(2) < 4", "assert not f(2) < 4", "assert abs(f(2) - 4) < 1"])
+def test_a_value_that_cannot_be_compared_does_not_pass(source):
+    assert split_asserts(source).passes(["four"]) is False
+    assert split_asserts(source).passes([{"a": 1}]) is False
+
+
+@pytest.mark.parametrize(
+    ("got", "operation", "wanted"),
+    [
+        ((1, 2), "==", [1, 2]),
+        ((1, 2), "!=", [1, 2]),
+        ({"a": (1,)}, "==", {"a": [1]}),
+        (1, "==", True),
+        (True, "==", 1),
+        (1, "is", True),
+        (True, "is not", True),
+        (1e-10, "==", 0),
+        (0.1 + 0.2, "==", 0.3),
+        (2.0, "==", 2),
+        ("a", "in", "abc"),
+        (1, "not in", {1, 2}),
+        ((1, 2), "<", (1, 3)),
+    ],
+)
+def test_an_assert_compares_as_python_does(got, operation, wanted):
+    test = split_asserts(f"assert f() {operation} {wanted!r}")
+    value = read_value(json.dumps(plain(got)))
+    assert test.source == "__note__(f())"
+    assert test.passes([value]) is eval(f"got {operation} wanted")
 
 
 VALUES = st.recursive(

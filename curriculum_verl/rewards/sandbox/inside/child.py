@@ -1,5 +1,6 @@
 """The untrusted program: what its process does from the fork to its end."""
 
+import builtins
 import json
 import os
 import resource
@@ -84,13 +85,14 @@ def _run(code: str, test: dict[str, Any], packages: list[str]) -> None:
     names = module.__dict__
     names["exit"] = names["quit"] = sys.exit  # the module `site`, which adds them, is not loaded here
     sys.modules["__main__"] = module
-    dump, write, close = json.dumps, os.write, os.close  # as they are before the program can replace them
+    # as they are before the program can replace them
+    dump, write, close, saved = json.dumps, os.write, os.close, dict(vars(builtins))
     exec(compile(code, "solution.py", "exec"), names)
     if test["kind"] == "stdin":
         _join_threads()
         return
-    value = _call(names, test) if test["kind"] == "call" else _evaluate(names, test["source"])
-    answer = dump(plain(value)).encode()
+    value = plain(_call(names, test)) if test["kind"] == "call" else _evaluate(names, test["source"], saved)
+    answer = dump(value).encode()
     while answer:
         answer = answer[write(VALUE, answer) :]
     close(VALUE)
@@ -112,10 +114,10 @@ def _call(names: dict[str, Any], test: dict[str, Any]) -> Any:
     return function(*test["arguments"])
 
 
-def _evaluate(names: dict[str, Any], source: str) -> list[Any]:
-    """The values that a test notes down while it runs."""
+def _evaluate(names: dict[str, Any], source: str, saved: dict[str, Any]) -> list[Any]:
+    """The values that a test notes down while it runs, as they are then: what comes after may change them."""
     noted: list[Any] = []
-    names["__noted__"] = noted
+    names["__note__"], names["__saved__"] = lambda value: noted.append(plain(value)), saved
     exec(compile(source, "test.py", "exec"), names)
     return noted
 
