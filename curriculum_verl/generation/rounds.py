@@ -12,9 +12,9 @@ from curriculum_verl.generation.job import Job
 from curriculum_verl.generation.journal import NOTHING, Entry
 from curriculum_verl.generation.prompts import Prompt
 from curriculum_verl.generation.refusals import RefusedError
+from curriculum_verl.inference.seeding import fold
 from curriculum_verl.preprocessing.original import original_extra
 from curriculum_verl.rewards.scoring import Score
-from curriculum_verl.verl_plugin.cpu.seeding import fold
 
 SOLVED, HOPELESS = "all_right", "all_wrong"
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from curriculum_verl.verl_plugin.cpu.generator import Generator, Request
+from curriculum_verl.inference.generator import Generator, Request
 
 
 class StoppingGenerator(Generator):

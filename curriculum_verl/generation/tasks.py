@@ -10,10 +10,10 @@ import yaml
 
 from curriculum_verl.errors import InputError
 from curriculum_verl.generation.prompts import Prompt
+from curriculum_verl.inference.seeding import fold
 from curriculum_verl.rewards.verifiers.data import unknown_of_many
 from curriculum_verl.rewards.verifiers.libraries import optional
 from curriculum_verl.rewards.verifiers.reasoning import REFUSED
-from curriculum_verl.verl_plugin.cpu.seeding import fold
 
 PREFIX = "reasoning_gym"
 LARGEST_SEED = 2**31  # some generators hand theirs on to NumPy

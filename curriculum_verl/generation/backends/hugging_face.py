@@ -19,10 +19,10 @@ from curriculum_verl.generation.refusals import Refusals, too_long
 from curriculum_verl.generation.settings import BackendSettings
 from curriculum_verl.generation.stopping import StoppingGenerator, cut
 from curriculum_verl.generation.waiting import Waiting
-from curriculum_verl.verl_plugin.cpu.generator import Request as Sequence
-from curriculum_verl.verl_plugin.cpu.lanes import Lanes
-from curriculum_verl.verl_plugin.cpu.sampling import Settings
-from curriculum_verl.verl_plugin.cpu.seeding import fold
+from curriculum_verl.inference.generator import Request as Sequence
+from curriculum_verl.inference.lanes import Lanes
+from curriculum_verl.inference.sampling import Settings
+from curriculum_verl.inference.seeding import fold
 
 LANES = 16
 SHORTEST = 64  # tokens of a lane

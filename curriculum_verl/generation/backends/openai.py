@@ -12,7 +12,7 @@ from curriculum_verl.generation.backends.http import Answer, Client
 from curriculum_verl.generation.facts import facts_of
 from curriculum_verl.generation.refusals import Refusals, RefusedError
 from curriculum_verl.generation.settings import BackendSettings
-from curriculum_verl.verl_plugin.cpu.seeding import fold
+from curriculum_verl.inference.seeding import fold
 
 SHOWN = 10  # names of models in a message
 REFUSALS = (400, 413, 422)  # what is wrong is this request

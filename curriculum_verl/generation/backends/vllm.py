@@ -13,7 +13,7 @@ from curriculum_verl.generation.models import Model, adapter_rank, find_model
 from curriculum_verl.generation.refusals import Refusals, too_long
 from curriculum_verl.generation.settings import BackendSettings
 from curriculum_verl.generation.waiting import Waiting
-from curriculum_verl.verl_plugin.cpu.seeding import fold
+from curriculum_verl.inference.seeding import fold
 
 AHEAD = 512  # responses that vLLM knows of: enough to fill its batches
 RANKS = (8, 16, 32, 64, 128, 256, 320, 512)  # that vLLM makes room for

@@ -6,7 +6,7 @@ import ray
 import torch
 from verl.trainer.ppo.v1.agent_loop_tq import AgentLoopManagerTQ, AgentLoopWorkerTQ
 
-from curriculum_verl.verl_plugin.cpu.seeding import PromptSeeds, fold
+from curriculum_verl.inference.seeding import PromptSeeds, fold
 
 FIELD = "__sampling_seed__"
 

@@ -12,9 +12,9 @@ from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 from verl.utils.config import omega_conf_to_dataclass
 from verl.workers.rollout.replica import TokenOutput
 
-from curriculum_verl.verl_plugin.cpu.generator import Generator, Request
-from curriculum_verl.verl_plugin.cpu.sampling import Settings
-from curriculum_verl.verl_plugin.cpu.seeding import fold
+from curriculum_verl.inference.generator import Generator, Request
+from curriculum_verl.inference.sampling import Settings
+from curriculum_verl.inference.seeding import fold
 from curriculum_verl.verl_plugin.cpu.weights import Weights
 
 logger = logging.getLogger(__name__)

@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 import torch
 
-from curriculum_verl.verl_plugin.cpu.sampling import Settings, draw
+from curriculum_verl.inference.sampling import Settings, draw
 
 
 def drawn(logits: list[float], settings: Settings, count: int = 2000) -> dict[int, float]:

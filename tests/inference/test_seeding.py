@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from curriculum_verl.verl_plugin.cpu.seeding import PromptSeeds, fold, uniform
+from curriculum_verl.inference.seeding import PromptSeeds, fold, uniform
 
 HELLO = [{"role": "user", "content": "hello"}]
 

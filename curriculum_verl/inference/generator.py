@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel
 
-from curriculum_verl.verl_plugin.cpu.lanes import Lanes
-from curriculum_verl.verl_plugin.cpu.sampling import Settings, draw
-from curriculum_verl.verl_plugin.cpu.seeding import uniform
+from curriculum_verl.inference.lanes import Lanes
+from curriculum_verl.inference.sampling import Settings, draw
+from curriculum_verl.inference.seeding import uniform
 
 REMEMBERED_PROMPTS = 16
 

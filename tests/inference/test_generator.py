@@ -7,8 +7,8 @@ import pytest
 import torch
 from transformers import PreTrainedModel
 
-from curriculum_verl.verl_plugin.cpu.generator import Generator, Request
-from curriculum_verl.verl_plugin.cpu.sampling import Settings
+from curriculum_verl.inference.generator import Generator, Request
+from curriculum_verl.inference.sampling import Settings
 
 LENGTH = 48
 
