@@ -17,7 +17,7 @@ from typing import Any
 
 EXAMPLES = """examples:
   python tests/benchmarks/bench_sft.py
-  python tests/benchmarks/bench_sft.py --rounds 9 --hidden 512 --json build/bench_sft.json
+  python tests/benchmarks/bench_sft.py --rounds 41 --hidden 512 --json build/bench_sft.json
 """
 GOAL = 0.03
 WARM_UP = 5  # steps of a run that are left out
@@ -31,8 +31,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--hidden", type=int, default=128, help="width of the model (default: 128)")
     parser.add_argument("--words", type=int, default=30, help="words of an answer (default: 30)")
     parser.add_argument("--batch", type=int, default=8, help="chats of a step (default: 8)")
-    parser.add_argument("--steps", type=int, default=25, help="steps of a run (default: 25)")
-    parser.add_argument("--rounds", type=int, default=7, help="runs of each (default: 7)")
+    parser.add_argument("--steps", type=int, default=20, help="steps of a run (default: 20)")
+    parser.add_argument("--rounds", type=int, default=21, help="runs of each (default: 21)")
     parser.add_argument("--json", type=Path, metavar="PATH", help="also write all figures to this file")
     return parser
 
