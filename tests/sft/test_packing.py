@@ -1,16 +1,13 @@
 """A packed batch is the padded one without its padding: loss, gradients, feedback and evaluation are the same."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from integration.verl_toy import toy_tokenizer
+from sft.killed import run_and_kill
 from sft.toy_sft import BUCKETS, recipe, same, told, weights
 from transformers import (
     AutoModelForCausalLM,
@@ -249,31 +246,9 @@ def test_a_packed_run_draws_and_learns_the_same(steady: Path, tmp_path: Path, mo
     assert all(torch.allclose(ends[0][name], ends[1][name], atol=1e-4) for name in ends[0])
 
 
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-import torch
-from sft.toy_sft import recipe
-from curriculum_verl.sft.run import run_sft
-from curriculum_verl.sft.trainer import CurriculumTrainer
-torch.set_num_threads(1)
-take = CurriculumTrainer.take_feedback
-def kill(self):
-    if self.state.global_step == 6:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return take(self)
-CurriculumTrainer.take_feedback = kill
-run_sft(recipe(Path(sys.argv[1]), Path(sys.argv[2]), "data.packing=true"))
-"""
-
-
 def test_a_killed_packed_run_goes_on_as_one_that_never_stopped(toy: Path, tmp_path: Path) -> None:
     """With dropout, whose randomness is resumed as well."""
-    root = Path(__file__).parents[2]
-    env = os.environ | {"PYTHONPATH": f"{root / 'tests'}:{root}", "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-c", KILLED, toy, tmp_path / "killed"]
-    killed = subprocess.run(command, env=env, capture_output=True, text=True)
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    run_and_kill("sft.toy_sft:recipe", 6, toy, tmp_path / "killed", "data.packing=true")
     whole = run_sft(recipe(toy, tmp_path / "whole", "data.packing=true"))
     resumed = run_sft(recipe(toy, tmp_path / "killed", "data.packing=true"), "auto")
     assert told(resumed.root, "start")[-1]["step"] == 4

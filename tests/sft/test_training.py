@@ -1,14 +1,11 @@
 """Real runs of the Trainer: stages, resume, and everything in which the Trainer would break a curriculum."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
+from sft.killed import run_and_kill
 from sft.toy_sft import BUCKETS, recipe, same, told, weights
 
 from curriculum_verl.curriculum.state import read_state
@@ -80,29 +77,8 @@ def steady(metrics: dict[str, float]) -> dict[str, float]:
     return {name: value for name, value in metrics.items() if not name.endswith(NOT_THE_SAME_TWICE)}
 
 
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-from sft.test_training import LONG, recipe
-from curriculum_verl.sft.run import run_sft
-from curriculum_verl.sft.trainer import CurriculumTrainer
-import torch
-torch.set_num_threads(1)
-take = CurriculumTrainer.take_feedback
-def kill(self):
-    if self.state.global_step == 11:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return take(self)
-CurriculumTrainer.take_feedback = kill
-run_sft(recipe(Path(sys.argv[1]), Path(sys.argv[2]), *LONG, "training.save_every=5"))
-"""
-
-
 def test_a_killed_run_goes_on_as_one_that_never_stopped(toy: Path, tmp_path: Path, whole: CurriculumTrainer) -> None:
-    root = Path(__file__).parents[2]
-    env = os.environ | {"PYTHONPATH": f"{root / 'tests'}:{root}"}
-    killed = subprocess.run([sys.executable, "-c", KILLED, toy, tmp_path], env=env, capture_output=True, text=True)
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    run_and_kill("sft.toy_sft:recipe", 11, toy, tmp_path, *LONG, "training.save_every=5")
     assert not (tmp_path / "final").exists()
     with pytest.raises(InputError, match="holds a run; go on with it by --resume"):
         run_sft(recipe(toy, tmp_path, *LONG))

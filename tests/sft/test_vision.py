@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -13,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 import transformers
+from sft.killed import run_and_kill
 from sft.toy_sft import BUCKETS, recipe, same, told, weights
 from sft.vision_toy import (
     IMAGE,
@@ -240,30 +240,8 @@ def test_questions_with_images_end_where_the_answer_begins(seeing: Path, tmp_pat
     assert all(processor.tokenizer.decode(inputs["input_ids"][0]).endswith("assistant\n") for inputs in asked)
 
 
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-import torch
-from sft.vision_toy import seeing_recipe
-from curriculum_verl.sft.run import run_sft
-from curriculum_verl.sft.trainer import CurriculumTrainer
-torch.set_num_threads(1)
-take = CurriculumTrainer.take_feedback
-def kill(self):
-    if self.state.global_step == 6:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return take(self)
-CurriculumTrainer.take_feedback = kill
-run_sft(seeing_recipe(Path(sys.argv[1]), Path(sys.argv[2]), "training.log_every=1"))
-"""
-
-
 def test_a_killed_run_goes_on_as_one_that_never_stopped(seeing: Path, tmp_path: Path) -> None:
-    root = Path(__file__).parents[2]
-    env = os.environ | {"PYTHONPATH": f"{root / 'tests'}:{root}", "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-c", KILLED, seeing, tmp_path / "killed"]
-    killed = subprocess.run(command, env=env, capture_output=True, text=True)
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    run_and_kill("sft.vision_toy:seeing_recipe", 6, seeing, tmp_path / "killed", "training.log_every=1")
     whole = run_sft(seeing_recipe(seeing, tmp_path / "whole", "training.log_every=1"))
     resumed = run_sft(seeing_recipe(seeing, tmp_path / "killed", "training.log_every=1"), "auto")
     assert told(resumed.root, "start")[-1]["step"] == 4
