@@ -16,9 +16,10 @@ PREFIX = "curriculum_"  # before the name of verl's own trainer mode
 class PluginSettings:
     """`cpu` asks for verl's CPU platform; `resume: force` takes over a state of other data or another recipe.
 
-    A reward component that takes longer than `reward_timeout` seconds has failed; beyond `most_reward_failures`, the
-    share of responses that a component could not score, the run ends. `group_size` is how many responses a prompt of a
-    bucket gets, instead of rollout.n. `rollout_log` is a folder for every response, `metrics_file` what a monitor
+    A reward component that takes longer than `reward_timeout` seconds has failed, but for the verifiers of
+    `scoring.final`, which have limits of their own; beyond `most_reward_failures`, the share of responses that a
+    component could not score, the run ends. `group_size` is how many responses a prompt of a bucket gets, instead of
+    rollout.n. `rollout_log` is a folder for every response, `metrics_file` what a monitor
     reads, by default curriculum.jsonl beside the checkpoints. `scoring` is what reward components are told.
     """
 
