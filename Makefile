@@ -18,7 +18,7 @@ $(READY): pyproject.toml constraints-cpu.txt
 		{ echo "$(PYTHON) cannot make virtual environments; on Debian install python3-venv"; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(PIP) install --quiet --constraint constraints-cpu.txt torch
-	$(PIP) install --quiet --constraint constraints-cpu.txt --editable '.[dev,docs,rewards,verl]'
+	$(PIP) install --quiet --constraint constraints-cpu.txt --editable '.[dev,docs,monitor,rewards,verl]'
 	$(PIP) check
 	@touch $(READY)
 

@@ -1,7 +1,9 @@
 """The metrics file: one JSON line for each thing that happened, only ever appended to, for a monitor to follow.
 
-{"kind": "start", "step": 0, "time": ..., "stages": [...], "buckets": [...]}   a process begins after this step
-{"kind": "step", "step": 1, "time": ..., "stage": "easy", "metrics": {...}}    all that verl logs of a step
+{"kind": "start", "step": 0, "time": ..., "stages": [...], "buckets": [...], "rollouts": null}
+    a process begins after this step; its rollout log is in that folder, seen from the file's own
+{"kind": "step", "step": 1, "time": ..., "stage": "easy", "exit": [...], "metrics": {...}}
+    all that verl logs of a step, and how far each test is that can end the stage: metric, test, value, threshold, met
 {"kind": "advance", "step": 8, "time": ..., "source": ..., "target": ..., "reason": ..., "before": ..., "after": ...}
 Further kinds: validation (its metrics, before the line of its step), rollback, alarm, warning, stop. After a resume,
 what an earlier process said of later steps is void.

@@ -1,6 +1,7 @@
 """What the run tells about its curriculum: log, verl's trackers, and the metrics file."""
 
 import logging
+import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -20,19 +21,22 @@ TAKES_TEXT = ("wandb", "file")  # trackers of verl whose log() accepts text besi
 class Reporter:
     """Says of every decision what it was and why, in each place where people look."""
 
-    def __init__(self, path: Path, curriculum: Curriculum):
+    def __init__(self, path: Path, curriculum: Curriculum, rollouts: str | None = None):
         self._file = MetricsFile(path)
         self._curriculum = curriculum
+        self._rollouts = None if rollouts is None else os.path.relpath(rollouts, path.parent)
         self._stop_told = False  # every decision after it says so too
 
     def begin(self, step: int) -> None:
         """A process begins, after this step."""
         stages = [stage.name for stage in self._curriculum.config.stages]
-        self._file.write("start", step, stages=stages, buckets=list(self._curriculum.index.names))
+        buckets = list(self._curriculum.index.names)
+        self._file.write("start", step, stages=stages, buckets=buckets, rollouts=self._rollouts)
 
     def step(self, step: int, metrics: Mapping[str, Any]) -> None:
         """All that is known of a step."""
-        self._file.write("step", step, stage=self._curriculum.stage.name, metrics=numbers(metrics))
+        tests = [asdict(status) for status in self._curriculum.end_statuses()]
+        self._file.write("step", step, stage=self._curriculum.stage.name, exit=tests, metrics=numbers(metrics))
 
     def validation(self, step: int, metrics: Mapping[str, Any]) -> None:
         """All that a validation showed, also one before training or after its end."""

@@ -86,8 +86,10 @@ class CurriculumMixin(ValidationMixin):
             collate_fn=collate_fn,
             sampler=self._sampler,
         )
-        self._reporter = Reporter(Path(self.settings.metrics_file or self._root / "curriculum.jsonl"), self.curriculum)
-        self._rollout_log = RolloutLog(self.settings.rollout_log, self.tokenizer)
+        rollouts = self.settings.rollout_log
+        metrics_file = Path(self.settings.metrics_file or self._root / "curriculum.jsonl")
+        self._reporter = Reporter(metrics_file, self.curriculum, rollouts)
+        self._rollout_log = RolloutLog(rollouts, self.tokenizer)
 
     def _load_checkpoint(self) -> None:
         super()._load_checkpoint()

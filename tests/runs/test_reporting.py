@@ -27,7 +27,8 @@ class Tracking:
 
 @pytest.fixture
 def reporter(tmp_path) -> Reporter:
-    return Reporter(tmp_path / "m.jsonl", Curriculum.from_config(BLOCK, PromptIndex.build({"easy": 4})))
+    curriculum = Curriculum.from_config(BLOCK, PromptIndex.build({"easy": 4}))
+    return Reporter(tmp_path / "m.jsonl", curriculum, str(tmp_path / "rollouts"))
 
 
 def lines(tmp_path) -> list[dict]:
@@ -66,4 +67,11 @@ def test_steps_come_with_the_stage_and_finite_numbers(tmp_path, reporter):
     start, step, validation = lines(tmp_path)
     assert (validation["kind"], validation["metrics"]) == ("validation", {"val/easy": 0.5})
     assert (start["stages"], start["buckets"], start["step"]) == (["a", "b"], ["easy"], 4)
+    assert start["rollouts"] == "rollouts", "seen from the file, so that both can be moved together"
     assert (step["stage"], step["metrics"]) == ("a", {"x": 1.0})
+
+
+def test_a_step_says_how_far_the_tests_are_that_end_the_stage(tmp_path, reporter):
+    reporter.step(1, {})
+    [test] = lines(tmp_path)[0]["exit"]
+    assert test == {"metric": "stage/steps", "test": "at_least", "value": None, "threshold": 2.0, "met": False}
