@@ -40,6 +40,12 @@ case "$*" in
         if [[ -n ${{problems-}} ]]; then echo "$problems" && exit 1; fi
         echo "$PWD/a folder/out"
         ;;
+    *final_evaluation.py*)
+        if [[ "$*" == *--dry-run* ]]; then echo "an evaluation" && exit; fi
+        printf '%s\\n' "$@" >evaluated
+        if [[ -n ${{evaluation_waits-}} ]]; then exec {python} {child} "$@"; fi
+        exit "${{evaluation_ends-0}}"
+        ;;
     *) exec {python} {child} "$@" ;;
 esac
 """
@@ -138,8 +144,31 @@ def test_overrides_arrive_as_they_were_given(folder: Path) -> None:
     assert "VERL_PLATFORM" not in started(folder)["environment"]
 
 
+def test_a_run_ends_with_an_evaluation_that_is_told_what_the_run_is(folder: Path) -> None:
+    told = ("--cpu", "a=b", "--eval-responses", "4", "--", "--verifier", "math")
+    said = run(folder, *told, ends="0")
+    assert "the run is done; its final evaluation begins" in said
+    words = (folder / "evaluated").read_text().splitlines()
+    assert words[0] == str(FOLDER / "final_evaluation.py")
+    given = {"--model": "Qwen/Qwen3-1.7B", "--data": f"{folder}/my data/manifest.json", "--responses": "4"}
+    assert {name: words[words.index(name) + 1] for name in given} == given
+    assert {"--evaluate-with=--verifier", "--evaluate-with=math", "--cpu", "a=b"} <= set(words)
+    assert words.index(str(FOLDER / "three_stages.yaml")) < words.index("a=b")
+    assert "--verifier" not in started(folder)["arguments"], "verl is not told"
+
+
+def test_an_evaluation_can_be_left_out_and_follows_no_run_that_failed(folder: Path) -> None:
+    run(folder, "--eval-responses", "0", ends="0")
+    run(folder, ends="3", code=3)
+    assert not (folder / "evaluated").exists()
+    said = run(folder, ends="0", evaluation_ends="5", code=5)
+    assert "the run is done, its final evaluation ended with code 5; --resume tries that again" in said
+    assert "--eval-responses many: expected a number" in run(folder, "--eval-responses", "many", code=2)
+
+
 def test_a_dry_run_prints_a_command_that_a_shell_can_read_and_starts_nothing(folder: Path) -> None:
     said = run(folder, "--dry-run", "--cpu", "+a='b [c]'", "--resume")
+    assert said.splitlines()[-2] == "an evaluation"
     words = shlex.split(said.splitlines()[-1])
     assert words[:4] == ["VERL_PLATFORM=cpu", str(folder / "python"), "-u", "-m"]
     assert words[-2:] == ["trainer.resume_mode=auto", "+a='b [c]'"]

@@ -17,8 +17,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import yaml
+from evaluations import PYTHON, REPORT, command
 from stage_commands import Commands, held
-from stage_plan import REPORT, Plan, Planned, read_plan
+from stage_plan import Plan, Planned, read_plan
 
 from curriculum_verl.atomic import replacing
 from curriculum_verl.commands.running import run
@@ -28,7 +29,6 @@ from curriculum_verl.generation.folder import as_read, differences, document
 HERE = Path(__file__).resolve().parent
 PROG = "run_cumulative_stages.sh"
 SETTINGS, LOCK = "settings.json", ".lock"
-PYTHON = os.environ.get("PYTHON", sys.executable)
 AGAIN = "the same command goes on from here"
 
 
@@ -43,6 +43,7 @@ def training(plan: Plan, stage: Planned) -> list[str]:
     return [
         str(HERE / "run.sh"),
         *(str(stage.recipe), "--model", plan.model, "--data", str(plan.data), "--resume", "auto"),
+        *("--eval-responses", "0"),  # evaluated below, beside the other stages
         *(["--cpu"] if plan.cpu else []),
         *plan.overrides,
     ]
@@ -51,20 +52,19 @@ def training(plan: Plan, stage: Planned) -> list[str]:
 def evaluation(plan: Plan, stages: Sequence[Planned]) -> list[str]:
     """The command that evaluates the model before all stages and after each of these; samples that it has are kept."""
     models = [f"before={plan.before}", *(f"{stage.name}={stage.checkpoint}" for stage in stages)]
-    command = [PYTHON, "-P", "-m", "curriculum_verl.cli", "evaluate", "--model", *models, "--data", str(plan.data)]
-    return [*command, "--out", str(plan.output / REPORT), "--base-model", plan.model, *plan.evaluation]
+    return command(models, str(plan.data), plan.output / REPORT, plan.model, plan.evaluation)
 
 
 def beginning(plan: Plan, stage: Planned, previous: Planned) -> list[str]:
     """The command that makes the checkpoint a stage begins with, of the one that the stage before has ended with."""
-    command = [PYTHON, str(HERE / "next_stage.py"), str(previous.checkpoint), str(stage.folder)]
-    return [*command, str(stage.recipe), *plan.told, *plan.overrides]
+    made = [str(previous.checkpoint), str(stage.folder)]
+    return [PYTHON, str(HERE / "next_stage.py"), *made, str(stage.recipe), *plan.told, *plan.overrides]
 
 
 def looking(plan: Plan, recipe: Path) -> list[str]:
     """The command that says what a run lacks."""
-    command = [PYTHON, str(HERE / "preflight.py"), "--model", plan.model, "--resume", "auto"]
-    return [*command, "--", str(recipe), *plan.told, *plan.overrides]
+    start = [PYTHON, str(HERE / "preflight.py"), "--model", plan.model, "--resume", "auto"]
+    return [*start, "--", str(recipe), *plan.told, *plan.overrides]
 
 
 def look(plan: Plan) -> None:

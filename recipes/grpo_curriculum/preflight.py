@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import checks
+import evaluations
 
 
 def compose(recipe: Path, overrides: Sequence[str]) -> Any:
@@ -37,6 +38,7 @@ def collect(args: argparse.Namespace) -> tuple[list[str], Path]:
     problems += checks.check_output(output, args.resume, args.fresh, shared=args.ray_address is not None)
     problems += checks.check_devices(config, args.ray_address)
     problems += checks.check_disk(config, output, args.model)
+    problems += evaluations.problems(args.evaluate_with)
     return problems, output
 
 
@@ -48,6 +50,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--resume")
     parser.add_argument("--fresh", action="store_true")
     parser.add_argument("--ray-address")
+    parser.add_argument(
+        "--evaluate-with", action="append", default=[], metavar="OPTION", help="of the final evaluation"
+    )
     parser.add_argument("overrides", nargs="*")
     return parser
 

@@ -5,7 +5,7 @@ set -euo pipefail
 usage() {
     cat <<'END_OF_USAGE'
 usage: run.sh RECIPE --model MODEL --data MANIFEST [--resume [auto|STEP_FOLDER]] [--fresh] [--cpu]
-              [--ray-address ADDRESS] [--dry-run] [key=value ...]
+              [--ray-address ADDRESS] [--eval-responses N] [--dry-run] [key=value ...] [-- OPTION OF evaluate ...]
 
 RECIPE              a recipe beside this script (three_stages, lora, ...), or your YAML file beside a copy of _base.yaml
 --model MODEL       folder of model and tokenizer, or a name on the hub
@@ -14,8 +14,13 @@ RECIPE              a recipe beside this script (three_stages, lora, ...), or yo
 --fresh             move a run that is in the output folder aside, to FOLDER.DATE, and start anew
 --cpu               train without a GPU, small models only
 --ray-address A     use a Ray cluster that is there, on one node or many; RAY_ADDRESS does the same
---dry-run           look at everything, print the command, start nothing
+--eval-responses N  responses to each validation prompt in the final evaluation (8); 0: none is made
+--dry-run           look at everything, print the commands, start nothing
 key=value           whatever Hydra takes; it goes to verl as it is, and has the last word
+-- OPTION ...       goes to curriculum-verl evaluate, see its --help
+
+After the run curriculum-verl evaluate compares the model it began with, every stage's and the last, bucket by bucket:
+evaluation.json, .csv and .png in the output folder. The same command with --resume makes one that was stopped or failed.
 
 What is missing is said at once, before anything is started. Ctrl-C ends the run with all its processes: SIGINT first,
 SIGTERM after GRACE seconds (30), then SIGKILL; a second Ctrl-C kills at once. Other people's Ray is left alone.
@@ -40,13 +45,13 @@ quoted() { # as a value of Hydra, whatever is in it
     printf "'%s'" "${1//\'/\\\'}"
 }
 
-recipe='' model='' data='' resume=() fresh='' cpu='' address=${RAY_ADDRESS-} dry='' overrides=()
+recipe='' model='' data='' resume=() fresh='' cpu='' address=${RAY_ADDRESS-} responses=8 dry='' overrides=() evaluation=()
 while (($#)); do
     case $1 in
         -h | --help) usage && exit ;;
-        --model | --data | --ray-address)
+        --model | --data | --ray-address | --eval-responses)
             (($# > 1)) || fail 2 "$1: got nothing, expected a value; see --help"
-            case $1 in --model) model=$2 ;; --data) data=$2 ;; *) address=$2 ;; esac
+            case $1 in --model) model=$2 ;; --data) data=$2 ;; --ray-address) address=$2 ;; *) responses=$2 ;; esac
             shift
             ;;
         --resume)
@@ -56,6 +61,7 @@ while (($#)); do
         --fresh) fresh=--fresh ;;
         --cpu) cpu=yes ;;
         --dry-run) dry=yes ;;
+        --) shift && evaluation=("$@") && break ;;
         -*) fail 2 "$1: no such option; see --help" ;;
         *=* | '~'*) overrides+=("$1") ;;
         *)
@@ -66,6 +72,7 @@ while (($#)); do
     shift
 done
 [[ -n $recipe && -n $model && -n $data ]] || fail 2 "expected RECIPE --model MODEL --data MANIFEST; see --help"
+[[ $responses =~ ^(0|[1-9][0-9]*)$ ]] || fail 2 "--eval-responses $responses: expected a number, 0 for no evaluation"
 [[ -z $fresh || ${#resume[@]} == 0 ]] || fail 2 "--fresh and --resume: expected one of them"
 
 here=$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")
@@ -94,16 +101,20 @@ elif ((${#resume[@]})); then
     resume[1]=$(readlink -m -- "${resume[1]}")
     settings+=(trainer.resume_mode=resume_path "trainer.resume_from_path=$(quoted "${resume[1]}")")
 fi
+options=("${evaluation[@]/#/--evaluate-with=}")
 looked=0
 said=$("$python" "$here/preflight.py" --model "$model" ${fresh:+"$fresh"} "${resume[@]}" \
-    ${address:+--ray-address "$address"} -- "$file" "${settings[@]}" "${overrides[@]}") || looked=$?
+    "${options[@]}" ${address:+--ray-address "$address"} -- "$file" "${settings[@]}" "${overrides[@]}") || looked=$?
 ((looked == 0)) || fail "$looked" "nothing was started:"$'\n'"$said"
 output=$(readlink -m -- "${said##*$'\n'}")
 
 command=("$python" -u -m verl.trainer.main_ppo --config-path "${file%/*}" --config-name "$(basename -- "$file" .yaml)"
     "${settings[@]}" "${overrides[@]}")
+evaluate=("$python" "$here/final_evaluation.py" --model "$model" --data "$data" --responses "$responses" "${options[@]}"
+    ${cpu:+--cpu} ${address:+--ray-address "$address"} ${dry:+--dry-run} "$file" "${settings[@]}" "${overrides[@]}")
 if [[ -n $dry ]]; then
     echo "ready to train; output: $output"
+    ((responses == 0)) || "${evaluate[@]}"
     printf '%q ' ${cpu:+VERL_PLATFORM=cpu} ${address:+"RAY_ADDRESS=$address"} "${command[@]}"
     echo
     exit
@@ -140,9 +151,8 @@ gone() { # seconds, function that tells what is left
 }
 in_group() { if group 0; then echo yes; fi; }
 
-sweep() { # whatever became of the run, nothing of it stays
+tidy() { # whatever became of the run, nothing of it stays
     local signal
-    trap - EXIT
     [[ -z $run ]] || group KILL || true
     for signal in TERM KILL; do
         left_over | xargs -r kill -"$signal" 2>/dev/null || true
@@ -150,6 +160,18 @@ sweep() { # whatever became of the run, nothing of it stays
         hurry=''
     done
     if [[ -n $scratch ]]; then rm -rf -- "$scratch"; fi
+}
+sweep() { # at the very end
+    trap - EXIT
+    tidy
+}
+start() { # a command, to its end; its exit code is in `code`
+    set -m # a process group, which signals reach from here and nowhere else
+    "$@" </dev/null &
+    run=$!
+    set +m
+    code=0
+    wait "$run" || code=$?
 }
 stop() { # signal, exit code
     trap 'hurry=yes' INT TERM HUP
@@ -165,17 +187,18 @@ trap 'stop INT 130' INT
 trap 'stop TERM 143' TERM
 trap 'stop HUP 129' HUP
 
-set -m # the run is a process group, which signals reach from here and nowhere else
-"${command[@]}" </dev/null &
-run=$!
-set +m
-code=0
-wait "$run" || code=$?
+start "${command[@]}"
 if ((code)) && [[ -n $scratch ]]; then
     logs=$output/ray_logs_$(date +%Y-%m-%d_%H-%M-%S)
     mkdir -p -- "$logs"
     cp -r "$scratch"/ray/session_2*/logs/. "$logs" 2>/dev/null || true
     echo "run.sh: Ray's logs are in $logs" >&2
 fi
-sweep
+tidy # before an evaluation, which needs the GPUs
 ((code == 0)) || fail "$code" "the run ended with code $code"
+if ((responses)); then
+    echo "run.sh: the run is done; its final evaluation begins"
+    start "${evaluate[@]}"
+fi
+sweep
+((code == 0)) || fail "$code" "the run is done, its final evaluation ended with code $code; --resume tries that again"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import evaluations
 import yaml
 
 from curriculum_verl import __version__
@@ -16,7 +17,7 @@ from curriculum_verl.generation.models import find_model
 from curriculum_verl.manifest import file_hash, read_manifest
 from curriculum_verl.verl_plugin.folders import TRACKER, is_whole
 
-REPORT, METRICS = "evaluation.json", "curriculum.jsonl"
+METRICS = "curriculum.jsonl"
 # What the stages are made of, or what they go on with; and the option that says it.
 OWN_KEYS = {
     **dict.fromkeys(f"curriculum.{key}" for key in ("stages", "stop", "advance", "rollback", "probation", "resume")),
@@ -28,8 +29,6 @@ OWN_KEYS = {
     "trainer.n_gpus_per_node": "--gpus",
     "trainer.total_training_steps": "--steps",
 }
-OWN_OPTIONS = ("--model", "--run", "--out", "--data", "--base-model", "-n", "--responses", "--dry-run", "--overwrite")
-FUNCTION = "reward.custom_reward_function"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +113,9 @@ def read_plan(args: argparse.Namespace, evaluation: Sequence[str]) -> Plan:
     if problems:
         raise ConfigError(problems, "arguments")
     steps = steps if len(steps) > 1 else steps * len(manifest.buckets)
-    before = known.get("actor_rollout_ref.model.lora_adapter_path") or args.model
-    options = [*_evaluation(args, recipe, known, evaluation), *evaluation]
+    before = evaluations.beginning(known, args.model)
+    responses = args.eval_responses
+    options = list(evaluations.options(known, recipe, responses, evaluation, cpu=args.cpu, gpus=args.gpus))
     settings = {
         "package": __version__,
         "model": {"path": args.model, "fingerprint": _fingerprint(args.model)},
@@ -160,14 +160,7 @@ def _values(files: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """What the files say, by dotted key; the first, the recipe itself, over the others."""
     found: dict[str, Any] = {}
     for content in reversed(files.values()):
-        found |= _flat(content)
-    return found
-
-
-def _flat(content: Mapping[str, Any], path: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in content.items():
-        found |= _flat(value, f"{path}{key}.") if isinstance(value, dict) else {f"{path}{key}": value}
+        found |= evaluations.flat(content)
     return found
 
 
@@ -178,9 +171,7 @@ def _problems(
         for own, option in OWN_KEYS.items():
             if key == own or key.startswith(f"{own}."):
                 yield f"{key}: this script sets it, {f'say it by {option}' if option else 'leave it out'}"
-    for option in evaluation:
-        if option.partition("=")[0] in OWN_OPTIONS:
-            yield f"{option} after --: this script sets it, leave it out"
+    yield from evaluations.problems(evaluation)
     if int(known.get("trainer.save_freq", -1)) <= 0:
         yield "trainer.save_freq: is not above 0, but a stage goes on from the last checkpoint of the one before"
     if len({str(weights) for weights in _rewards(recipe)}) > 1:
@@ -249,32 +240,3 @@ def _content(
     hydra = content.setdefault("hydra", {})
     hydra["searchpath"] = [*hydra.get("searchpath", ()), f"file://{home}"]  # for what it names under `defaults`
     return content
-
-
-def _evaluation(
-    args: argparse.Namespace, recipe: Path, known: Mapping[str, Any], given: Sequence[str]
-) -> Iterator[str]:
-    """Options of `evaluate` that follow from what is trained, as far as they were not given."""
-    yield from ("-n", args.eval_responses)
-    said = {option.partition("=")[0] for option in given}
-    engine = "vllm" if known.get("actor_rollout_ref.rollout.name") == "vllm" and not args.cpu else "hf"
-    options = {"--backend": engine, "--max-tokens": known.get("data.max_response_length")}
-    each = int(known.get("actor_rollout_ref.rollout.tensor_model_parallel_size") or 1) if engine == "vllm" else 1
-    if each > 1:
-        options["--tensor-parallel"] = each
-    if not args.cpu and "--ray" not in said:
-        options["--workers"] = max(1, (args.gpus or int(known.get("trainer.n_gpus_per_node") or 1)) // each)
-    if not said & {"--verifier", "--scoring"}:
-        options |= _scoring(recipe, known)
-    for option, value in options.items():
-        if option not in said and value is not None:
-            yield from (option, str(value))
-
-
-def _scoring(recipe: Path, known: Mapping[str, Any]) -> dict[str, Any]:
-    """By what the run scores: its own function, or the verifiers that its recipe names."""
-    function = known.get(f"{FUNCTION}.path")
-    if function:
-        return {"--verifier": f"{function}:{known.get(f'{FUNCTION}.name') or 'compute_score'}"}
-    named = any(key.startswith("curriculum.scoring.final") and value is not None for key, value in known.items())
-    return {"--scoring": str(recipe)} if named else {}

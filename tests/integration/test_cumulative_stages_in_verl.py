@@ -2,63 +2,31 @@
 
 import json
 import math
-import os
-import subprocess
-import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from integration.curriculum_runs import buckets_by_question
-from integration.verl_runs import Run, Running, tensors
+from integration.launch_scripts import start
+from integration.verl_runs import Run, tensors
 from integration.verl_toy import Toy
 
-SCRIPT = Path(__file__).parents[2] / "recipes" / "grpo_curriculum" / "run_cumulative_stages.sh"
+SCRIPT = "run_cumulative_stages.sh"
 RATE, STEPS = 1e-3, (1, 3, 1)
 TOLD = [
-    "--cpu",
-    *("--steps", ",".join(map(str, STEPS)), "--eval-responses", "2", "--output", "output"),
-    "data.train_batch_size=8",
-    "data.max_prompt_length=32",
-    "data.max_response_length=4",
+    *("--steps", ",".join(map(str, STEPS)), "--output", "output"),
     f"actor_rollout_ref.actor.optim.lr={RATE}",
     "actor_rollout_ref.actor.optim.lr_scheduler_type=cosine",
-    "actor_rollout_ref.actor.ppo_max_token_len_per_gpu=512",
-    "actor_rollout_ref.actor.checkpoint.save_contents=[model,optimizer,extra,hf_model]",  # spares the time of merging
-    "actor_rollout_ref.rollout.n=4",
-    "trainer.save_freq=1",
-    "trainer.test_freq=-1",
-    "trainer.val_before_train=false",
     "curriculum.rollout_log=rollouts",
 ]
 
 
-def start(toy: Toy, data: Path, folder: Path) -> Running:
-    number = len(list(folder.glob("console_*.log"))) + 1
-    temporary = Path(tempfile.mkdtemp(prefix="v", dir="/tmp"))  # Ray's sockets need a short path
-    settings = {"PYTHON": sys.executable, "RAY_TMPDIR": str(temporary), "HF_HUB_OFFLINE": "1"}
-    console = folder / f"console_{number}.log"
-    reward = f"reward.custom_reward_function.path={toy.reward}"
-    with console.open("wb") as out:
-        process = subprocess.Popen(
-            [SCRIPT, "--model", toy.model, "--data", data, *TOLD, reward],
-            cwd=folder,
-            env=os.environ | settings,
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    return Running(process, folder, number, temporary, console)
-
-
 def killed_and_finished(toy: Toy, data: Path, folder: Path) -> Run:
-    with start(toy, data, folder) as running:
+    with start(SCRIPT, toy, data, folder, *TOLD) as running:
         running.wait_until(lambda: any(line["step"] == 2 for line in lines(folder, "step")))
         running.kill()
-    with start(toy, data, folder) as running:
+    with start(SCRIPT, toy, data, folder, *TOLD) as running:
         return running.wait()
 
 
@@ -118,7 +86,7 @@ def test_stages_are_one_training_that_a_kill_does_not_change(toy: Toy, data: Pat
 
     # Started again, it has nothing to do.
     before = {path: path.stat().st_mtime_ns for path in output.rglob("*") if path.name != ".lock"}
-    with start(toy, data, tmp_path) as running:
+    with start(SCRIPT, toy, data, tmp_path, *TOLD) as running:
         again = running.wait()
     assert again.code == 0, again.explain()
     assert again.console.startswith("all is done: ")
