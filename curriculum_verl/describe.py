@@ -1,6 +1,7 @@
 """A recipe in words: which stage, which mix, which rewards, what ends it, what is taken back."""
 
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 from curriculum_verl.curriculum.config import (
     AllOf,
@@ -35,20 +36,20 @@ def describe(config: CurriculumConfig) -> str:
     return "\n".join([*lines, "", *_rules(config)])
 
 
-def describe_condition(condition: ConditionConfig) -> str:
-    """A condition in words."""
+def describe_condition(condition: ConditionConfig, whose: str = "the stage's") -> str:
+    """A condition in words; `whose` last values a window holds."""
     if isinstance(condition, MetricCondition):
-        return _test(condition)
+        return _test(condition, whose)
     word = " or " if isinstance(condition, AnyOf) else " and "
-    parts = [describe_condition(member) for member in condition.members]
+    parts = [describe_condition(member, whose) for member in condition.members]
     nested = [f"({p})" if isinstance(m, AnyOf | AllOf) else p for p, m in zip(parts, condition.members, strict=True)]
     return word.join(nested)
 
 
-def _test(test: MetricCondition) -> str:
+def _test(test: MetricCondition, whose: str) -> str:
     metric = test.metric
     if test.window > 1:
-        metric = f"the mean of {metric} over the stage's last {test.window} values"
+        metric = f"the mean of {metric} over {whose} last {test.window} values"
     if test.above is not None:
         return f"{metric} is above {test.above:g}"
     if test.below is not None:
@@ -102,6 +103,12 @@ def _rules(config: CurriculumConfig) -> Iterator[str]:
             f"after {config.admission.retry_after:g} steps, and after twice as many for each further such group."
         )
     yield f"A bucket that falls more than {-config.forgetting_alarm:g} below its best raises a forgetting alarm."
+    for alert in config.alerts:
+        when = describe_condition(alert.condition, "the run's")
+        again = "" if alert.repeat is None else f", and again every {_steps(alert.repeat)} while that stays so"
+        yield f"Alert {alert.name}: when {when}{again}."
+    if config.webhook is not None:
+        yield f"Alerts and events are posted to a webhook at {urlsplit(config.webhook).hostname}."
 
 
 def _rollback(rollback: Rollback, *, validate_now: bool) -> Iterator[str]:

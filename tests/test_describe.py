@@ -46,6 +46,20 @@ def test_what_is_not_configured_is_not_mentioned():
         assert word not in text
 
 
+def test_alerts_say_what_they_look_at_and_the_webhook_only_its_host():
+    text = described(
+        alerts=[
+            {"name": "kl", "metric": "actor/ppo_kl", "above": 0.2, "window": 9},
+            {"name": "stuck", "all": [{"metric": "stage/steps", "at_least": 5}], "repeat": 1},
+        ],
+        webhook="https://hooks.example.com/secret",
+    )
+    assert "Alert kl: when the mean of actor/ppo_kl over the run's last 9 values is above 0.2.\n" in text
+    assert "Alert stuck: when stage/steps is at least 5, and again every step while that stays so.\n" in text
+    assert "a webhook at hooks.example.com." in text
+    assert "secret" not in text
+
+
 def test_rules_say_their_numbers():
     text = described(
         rollback={"threshold": -0.2, "restore": "weights", "cooldown": 7, "interval_factor": 3, "baseline": "new_mix"},

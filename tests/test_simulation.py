@@ -9,8 +9,9 @@ import pytest
 from curriculum_verl import cli
 from curriculum_verl.curriculum import load_config
 from curriculum_verl.errors import InputError
+from curriculum_verl.simulation.chart import draw_trace
 from curriculum_verl.simulation.logs import read_log
-from curriculum_verl.simulation.report import comparison, table, timeline, tokens_to
+from curriculum_verl.simulation.report import comparison, report, table, timeline, tokens_to
 from curriculum_verl.simulation.run import Settings, Trace, simulate
 from curriculum_verl.simulation.worlds import Learner, invented_learner, learner_from_log
 
@@ -158,6 +159,20 @@ def test_the_timeline_names_every_stretch_and_what_ended_it() -> None:
     assert [line.split()[0] for line in lines] == ["learn_goal", "learn_coherence", "everything"]
     assert "advance: train/success_rate over 20 above 0.85" in lines[0]
     assert "the simulation ended" in lines[2]
+
+
+def test_alerts_are_reported_with_their_steps(tmp_path: Path) -> None:
+    alerts = [
+        {"name": "stuck", "metric": "stage/steps", "at_least": 5, "repeat": 10},
+        {"name": "easy fails", "metric": "train/easy/success_rate", "below": 0.1},
+    ]
+    config = load_config({"stages": [{"name": "a", "mix": {"easy": 1.0}}], "alerts": alerts})
+    trace = simulate(config, invented_learner(BUCKETS, seed=0), Settings(steps=20))
+    assert [(step, alert.name) for step, alert in trace.alerts] == [(5, "stuck"), (15, "stuck")]
+    text = report(trace, config, Settings(steps=20))
+    assert "alert stuck at step 15: stage/steps at_least 5 (15)" in text
+    draw_trace(trace, "alerts", tmp_path / "chart.png")
+    assert (tmp_path / "chart.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_tokens_to_a_target_count_what_was_spent_before_it() -> None:

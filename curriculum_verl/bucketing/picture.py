@@ -16,13 +16,13 @@ from curriculum_verl.bucketing.summary import (
     number,
     sentence,
 )
+from curriculum_verl.palette import GREY, INK, PALE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 MOST_NAMES = 12  # more would not fit beside the histogram; the panel below it names every bucket
 LABEL = 24  # columns of a name in the picture
-INK, GREY, PALE = "#30363d", "#6e7781", "#e6e8eb"
 DIAMOND: dict[str, Any] = {
     "marker": "D",
     "linestyle": "",
@@ -32,14 +32,6 @@ DIAMOND: dict[str, Any] = {
 }
 Lower = Callable[["Axes", Sequence[BucketSummary], Sequence[str]], None]
 BESIDE: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (1.01, 1), "frameon": False}
-
-
-def colours_of(count: int) -> list[str]:
-    """From light (easy) to dark (hard) on a scale that is told apart with every kind of colour vision."""
-    from matplotlib import colormaps
-    from matplotlib.colors import to_hex
-
-    return [to_hex(colormaps["viridis"](0.95 * (1 - (place + 0.5) / count))) for place in range(count)]
 
 
 def picture(summary: Summary, colours: Sequence[str], lower: "Lower | None" = None) -> bytes:

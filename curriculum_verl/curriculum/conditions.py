@@ -50,19 +50,19 @@ class Condition(Protocol):
         """Continue where the saved condition stood."""
 
 
-def build_condition(config: ConditionConfig) -> Condition:
-    """The condition that a config describes, without history."""
+def build_condition(config: ConditionConfig, test: "type[MetricTest] | None" = None) -> Condition:
+    """The condition that a config describes, without history; `test` is what looks at each metric."""
     if isinstance(config, MetricCondition):
-        return MetricTest(config)
-    return Combined(config)
+        return (test or MetricTest)(config)
+    return Combined(config, test)
 
 
 class Combined:
     """`any` or `all` of its members; every member sees every evaluation."""
 
-    def __init__(self, config: AnyOf | AllOf):
+    def __init__(self, config: AnyOf | AllOf, test: "type[MetricTest] | None" = None):
         self._join = any if isinstance(config, AnyOf) else all
-        self._members = [build_condition(member) for member in config.members]
+        self._members = [build_condition(member, test) for member in config.members]
 
     def observe(self, tracker: Tracker, after: int) -> None:
         """Let every member look."""

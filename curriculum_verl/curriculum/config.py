@@ -82,6 +82,15 @@ def metric_conditions(condition: ConditionConfig | None) -> Iterator[MetricCondi
 
 
 @dataclass(frozen=True, slots=True)
+class AlertConfig:
+    """A condition that tells somebody and changes nothing; while it stays met, again every `repeat` steps."""
+
+    name: Name
+    condition: ConditionConfig
+    repeat: Count | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class PolicyConfig:
     """A policy's name, or a dotted path to a user's own, and its parameters."""
 
@@ -169,6 +178,8 @@ class CurriculumConfig:
     replay_floor: PartShare = 0.0
     stop: ConditionConfig | None = None
     checkpoint_stages: bool = True
+    alerts: tuple[AlertConfig, ...] = ()
+    webhook: Name | None = None
 
     @property
     def component_names(self) -> tuple[str, ...]:

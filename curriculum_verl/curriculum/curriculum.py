@@ -3,7 +3,7 @@
 import dataclasses
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from curriculum_verl.curriculum.admission import Admission
+from curriculum_verl.curriculum.alerts import Alerts
 from curriculum_verl.curriculum.conditions import Status
-from curriculum_verl.curriculum.config import CurriculumConfig, Stage, metric_conditions
+from curriculum_verl.curriculum.config import ConditionConfig, CurriculumConfig, Stage, metric_conditions
 from curriculum_verl.curriculum.decisions import Decision, Transition
 from curriculum_verl.curriculum.feedback import GroupScores, Scores, summarise
-from curriculum_verl.curriculum.formula import parse_formula
+from curriculum_verl.curriculum.formula import Formula, parse_formula
 from curriculum_verl.curriculum.index import PromptIndex
 from curriculum_verl.curriculum.loading import load_config
 from curriculum_verl.curriculum.manager import Manager
@@ -63,10 +64,14 @@ class Curriculum:
         self._policy = build_policy(config.policy, self._pools)
         self._order = RandomStream(config.seed, "order")
         ends = [*(stage.exit for stage in config.stages), config.stop]
-        windows = [condition.window for end in ends for condition in metric_conditions(end)]
+        watched = [alert.condition for alert in config.alerts]
+        windows = [condition.window for tested in (*ends, *watched) for condition in metric_conditions(tested)]
         derived = {name: parse_formula(text) for name, text in config.derived.items()}
         self.tracker = Tracker(keep=max([100, *windows]), derived=derived)
+        self.tested_metrics = _tested([*ends, *watched], derived)
+        self._only_watched = _tested(watched, derived) - _tested(ends, derived)
         self._manager = Manager(config, index.names, self.tracker)
+        self._alerts = Alerts(config.alerts, self.tracker)
         self._step = 0
         self._identity = index.identity()
         self._drawn = np.zeros(len(index.names), dtype=np.int64)
@@ -198,11 +203,20 @@ class Curriculum:
         measured |= measure(self.index, rows[present], rewards.select(present))
         measured |= {"stage/steps": step - self._manager.stage_start, "run/steps": step}
         self.tracker.observe(step, measured)
-        return self._after(self._manager.after_step(step))
+        return self._watch(self._after(self._manager.after_step(step)))
+
+    def observe_late(self, metrics: Mapping[str, Any]) -> None:
+        """Take what is known of the last step only after it was observed; alerts look at it with the next step.
+
+        Only metrics that nothing but alerts tests are taken: a checkpoint of the step may have been written before they
+        were known, and a resumed run must make the same transitions without them.
+        """
+        late = {name: measurement(name, metrics[name]) for name in sorted(self._only_watched & metrics.keys())}
+        self.tracker.observe(self._step, late)
 
     def evaluate(self, step: int, scores: Mapping[str, float | Rate]) -> Decision:
         """Take a validation's mean score of every bucket, as a number or as a Rate with its number of trials."""
-        return self._after(self._manager.after_validation(int(step), scores))
+        return self._watch(self._after(self._manager.after_validation(int(step), scores)))
 
     def switch(self, by: int) -> Decision:
         """Begin the stage that is so many further, +1 or -1 say, now and whatever the conditions say."""
@@ -225,6 +239,13 @@ class Curriculum:
             self._begin_stage()
         return decision
 
+    def _watch(self, decision: Decision) -> Decision:
+        """The decision with what alerts say."""
+        alerts, warnings = self._alerts.observe(decision.step, self._manager.stage_start)
+        if not alerts and not warnings:
+            return decision
+        return dataclasses.replace(decision, alerts=tuple(alerts), warnings=(*decision.warnings, *warnings))
+
     def _begin_stage(self) -> None:
         self._floors = self._manager.floors()
         self._policy.begin_stage(self.index.by_bucket(self.stage.mix), self.index.by_bucket(self._floors))
@@ -242,6 +263,7 @@ class Curriculum:
             "order": self._order.state_dict(),
             "manager": self._manager.state_dict(),
             "tracker": self.tracker.state_dict(),
+            "alerts": self._alerts.state_dict(),
             "pools": self._pools.state_dict(),
             "admission": None if admission is None else admission.state_dict(),
             "policy": self._policy.state_dict(),
@@ -270,6 +292,7 @@ class Curriculum:
             moved_to(state, self.config) if changed & {"stages", "stop"} else state["manager"]
         )
         self.tracker.load_state_dict(state["tracker"])
+        self._alerts.load_state_dict(state.get("alerts", {}))  # a state from before there were any has none
         self._step, self._invalid = int(state["step"]), int(state["invalid"])
         self._begin_stage()
         if changed & {"data", "seed"}:
@@ -304,6 +327,7 @@ class Curriculum:
             **{f"drawn/{name}": value for name, value in self.index.by_name(self._drawn).items()},
             **{f"epochs/{name}": value for name, value in self.index.by_name(self._drawn / self.index.sizes).items()},
             **self.tracker.metrics(),
+            **self._alerts.metrics(),
             **self._pools.metrics(),
             **{f"policy/{name}": value for name, value in self._policy.metrics().items()},
         }
@@ -313,6 +337,14 @@ class Curriculum:
         names = [name for name in self.tracker.names() if name.startswith("train/")]
         readings = {name: self.tracker.window(name, 1, self._step - 1) for name in names}
         return {name: reading.mean for name, reading in readings.items() if reading is not None}
+
+
+def _tested(conditions: Iterable[ConditionConfig | None], derived: Mapping[str, Formula]) -> frozenset[str]:
+    """Every metric that conditions look at, and those that derived ones among them are made of."""
+    names = {test.metric for condition in conditions for test in metric_conditions(condition)}
+    for name, formula in reversed(list(derived.items())):  # each is made of metrics and of derived ones before it
+        names |= formula.names if name in names else set()
+    return frozenset(names)
 
 
 def _index_of(manifest: Manifest, folder: Path) -> PromptIndex:

@@ -18,6 +18,19 @@ class Transition:
     before: float | None = None
     after: float | None = None
 
+    @property
+    def drop(self) -> float | None:
+        """The score after minus the score before; None until both are known."""
+        return None if self.before is None or self.after is None else self.after - self.before
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """A rule of the recipe's `alerts` that has become met, and by which values."""
+
+    name: str
+    reason: str
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:
@@ -27,7 +40,7 @@ class Decision:
     begins, and the recipe wants a full checkpoint of its start. `restore_step`: load model and optimizer from the
     checkpoint taken at this step, when the abandoned stage began; the step count goes on all the same. `stop`: why
     the run should end. `hold`: why a stage whose exit is met goes on. `alarms`: buckets that are being forgotten
-    since this validation.
+    since this validation. `alerts`: those of the recipe that are raised now.
     """
 
     step: int
@@ -38,4 +51,5 @@ class Decision:
     stop: str | None = None
     hold: str | None = None
     alarms: tuple[str, ...] = ()
+    alerts: tuple[Alert, ...] = ()
     warnings: tuple[str, ...] = ()

@@ -3,10 +3,12 @@
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 from curriculum_verl.curriculum.config import (
     BUILT_IN_COMPONENTS,
     MIX_TOLERANCE,
+    AlertConfig,
     AllOf,
     AnyOf,
     ConditionConfig,
@@ -48,6 +50,7 @@ class _BlockReader(Reader):
     def __init__(self, block: Any, buckets: Sequence[str] | None):
         super().__init__(
             {
+                AlertConfig: self.alert,
                 ConditionConfig: self.condition,
                 ConditionConfig | None: self.condition,
                 PolicyConfig: self.policy,
@@ -117,6 +120,22 @@ class _BlockReader(Reader):
         if never is not None:
             self.problem(path, f"{never}, so the stages after it can never be reached")
 
+    def alert(self, raw: Any, path: str) -> Any:
+        """A name and perhaps `repeat`, and beside them the keys of a condition."""
+        path = _stage_path(path, None, raw)
+        if not isinstance(raw, Mapping):
+            example = "{name: kl, metric: actor/ppo_kl, above: 0.2}"
+            return self.problem(path, f"got {shown(raw)}, expected an alert such as {example}")
+        own = ("name", "repeat")
+        before = len(self.problems)
+        given = {key: raw[key] for key in own if key in raw}
+        fields = self.arguments(AlertConfig, given, path, skip=("condition",))
+        condition = self.condition({key: value for key, value in raw.items() if key not in own}, path)
+        never = None if condition is INVALID else _never_met(condition)
+        if never is not None:
+            self.problem(path, f"{never}, so this alert can never be raised")
+        return AlertConfig(condition=condition, **fields) if len(self.problems) == before else INVALID
+
     def policy(self, raw: Any, path: str) -> Any:
         if not isinstance(raw, Mapping) or not isinstance(raw.get("name"), str):
             return self.problem(path, f"got {shown(raw)}, expected a mapping with a name, such as {{name: mixture}}")
@@ -159,6 +178,7 @@ class _BlockReader(Reader):
             if isinstance(dotted, str) and not all(dotted.partition(":")):
                 self.problem(f"{ROOT}.components.{name}", f"got {shown(dotted)}, expected package.module:name")
         self._check_derived(_mapping(self.block, "derived"))
+        self._check_telling()
         restores = _mapping(self.block, "rollback").get("restore") == "weights"
         if restores and isinstance(self.block, Mapping) and self.block.get("checkpoint_stages") is False:
             self.problem(
@@ -176,6 +196,20 @@ class _BlockReader(Reader):
                 f"{ROOT}.rollback.baseline",
                 "got 'new_mix' with advance.validate_now, which compares the same weights on the same mix and can "
                 "never roll back; expected 'old_mix', or validate_now: false",
+            )
+
+    def _check_telling(self) -> None:
+        alerts = self.block.get("alerts") if isinstance(self.block, Mapping) else None
+        alerts = alerts if isinstance(alerts, list | tuple) else []
+        names = [alert.get("name") if isinstance(alert, Mapping) else None for alert in alerts]
+        for number, name in enumerate(names):
+            if name is not None and name in names[:number]:
+                path = _stage_path(f"{ROOT}.alerts", number, alerts[number])
+                self.problem(f"{path}.name", "stands twice, expected a name of its own for every alert")
+        webhook = self.block.get("webhook") if isinstance(self.block, Mapping) else None
+        if isinstance(webhook, str) and webhook and not is_web_address(webhook):  # not shown: it may hold a secret
+            self.problem(
+                f"{ROOT}.webhook", "got a text that is no web address, expected one such as https://host.example/hook"
             )
 
     def _check_derived(self, derived: Mapping[str, Any]) -> None:
@@ -210,6 +244,15 @@ def _never_met(condition: ConditionConfig | None) -> str | None:
     if condition.below is not None and condition.below <= 0:
         return f"{condition.metric} is a rate, which is never below {condition.below:g}"
     return None
+
+
+def is_web_address(text: str) -> bool:
+    """Whether something can be posted there: http or https, with a host, and nothing that would end a line."""
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and text.isprintable()
+    except ValueError:  # a port that is no number
+        return False
 
 
 def _mapping(raw: Any, key: str) -> Mapping[str, Any]:

@@ -353,14 +353,16 @@ class Manager:
             self._end.load_state_dict(end)
 
     def metrics(self) -> dict[str, float]:
-        """Stage, interval, counts of transitions and holds, forgetting."""
+        """Stage, interval, counts of transitions and holds, what the last one cost, forgetting."""
         kinds = [transition.kind for transition in self._now.transitions]
+        drop = self._now.transitions[-1].drop if self._now.transitions else None
         return {
             "stage": float(self._now.stage),
             **{f"stage/{stage.name}": float(stage is self.stage) for stage in self._config.stages},
             "interval": float(self.interval),
             "advances": float(kinds.count("advance")),
             "rollbacks": float(kinds.count("rollback")),
+            **({} if drop is None else {"performance_drop": drop}),
             **{f"hold/{reason}": float(count) for reason, count in self._now.holds.items()},
             **self._validation.metrics(),
         }

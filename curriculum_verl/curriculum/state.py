@@ -15,7 +15,8 @@ from curriculum_verl.curriculum.config import AllOf, AnyOf, CurriculumConfig
 from curriculum_verl.errors import StateError, unknown_name
 
 VERSION = 1
-MAY_CHANGE = ("data", "forgetting_alarm", "checkpoint_stages")  # where the data lies, what is only reported or written
+# Where the data lies, what is only reported or written; a webhook's address is often a secret besides.
+MAY_CHANGE = ("data", "forgetting_alarm", "checkpoint_stages", "alerts", "webhook")
 _ARRAY = "__array__"
 
 

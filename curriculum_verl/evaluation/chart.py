@@ -8,14 +8,11 @@ from typing import TYPE_CHECKING, Any
 from curriculum_verl.bucketing.summary import elide
 from curriculum_verl.evaluation.figures import OVERALL, Change, Figures
 from curriculum_verl.evaluation.statistics import Estimate
+from curriculum_verl.palette import INK, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# Okabe and Ito's palette: told apart with every kind of colour vision.
-COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")
-MARKERS = "osD^vP*X"  # told apart without colour
-INK = "#30363d"
 LABEL = 28  # columns of a name
 
 
@@ -60,8 +57,8 @@ def _draw_success(
 
     for number, name in enumerate(names):
         places, estimates = _places(number, names, name, buckets, found)
-        colour, hatch = _style(number, len(names))
-        bar: dict[str, Any] = {"color": colour, "hatch": hatch, "edgecolor": "white", "linewidth": 0.6}
+        drawn = style(number, len(names))
+        bar: dict[str, Any] = {"color": drawn.colour, "hatch": drawn.hatch, "edgecolor": "white", "linewidth": 0.6}
         heights = [estimate.value for estimate in estimates]
         axes.bar(places, heights, 0.8 / len(names), label=str(number), **bar)
         axes.errorbar(places, heights, yerr=_whiskers(estimates), fmt="none", ecolor="black", elinewidth=1, capsize=2)
@@ -76,13 +73,12 @@ def _draw_changes(
     """A filled mark where the interval says that something changed, a hollow one where it may be chance."""
     for number, name in enumerate(names[1:], start=1):
         places, estimates = _places(number, names, name, buckets, found)
-        colour, _ = _style(number, len(names))
+        drawn = style(number, len(names))
         for place, estimate in zip(places, estimates, strict=True):
-            face = colour if estimate.sign else "white"
-            mark: dict[str, Any] = {"color": colour, "markerfacecolor": face, "markersize": 6, "capsize": 3}
+            face = drawn.colour if estimate.sign else "white"
+            mark: dict[str, Any] = {"color": drawn.colour, "markerfacecolor": face, "markersize": 6, "capsize": 3}
             whiskers = [[100 * length for length in side] for side in _whiskers([estimate])]
-            shape = MARKERS[number % len(MARKERS)]
-            axes.errorbar([place], [100 * estimate.value], yerr=whiskers, fmt=shape, **mark)
+            axes.errorbar([place], [100 * estimate.value], yerr=whiskers, fmt=drawn.mark, **mark)
     low, high = axes.get_ylim()
     reach = max(5.0, abs(low), abs(high))
     axes.set_ylim(-reach, reach)
@@ -106,15 +102,6 @@ def _whiskers(estimates: Sequence[Estimate]) -> list[list[float]]:
     below = [0.0 if one.low is None else max(0.0, one.value - one.low) for one in estimates]
     above = [0.0 if one.high is None else max(0.0, one.high - one.value) for one in estimates]
     return [below, above]
-
-
-def _style(number: int, count: int) -> tuple[Any, str]:
-    """One colour a model: easily told apart while there are few, a scale from dark to light when there are many."""
-    from matplotlib import colormaps
-
-    if count <= len(COLOURS):
-        return COLOURS[number], ("", "///", "...", "xxx")[number % 4]
-    return colormaps["viridis"](number / (count - 1)), ""
 
 
 def _tidy(axes: "Axes", buckets: Sequence[str]) -> None:

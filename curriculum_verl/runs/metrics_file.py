@@ -5,8 +5,10 @@
 {"kind": "step", "step": 1, "time": ..., "stage": "easy", "exit": [...], "metrics": {...}}
     all that verl logs of a step, and how far each test is that can end the stage: metric, test, value, threshold, met
 {"kind": "advance", "step": 8, "time": ..., "source": ..., "target": ..., "reason": ..., "before": ..., "after": ...}
-Further kinds: validation (its metrics, before the line of its step), rollback, alarm, warning, stop. After a resume,
-what an earlier process said of later steps is void.
+{"kind": "alert", "step": 9, "time": ..., "name": "kl", "reason": "actor/ppo_kl over 10 above 0.2 (0.31)"}
+    a rule of the recipe's `alerts` has become met
+Further kinds: validation (its metrics, before the line of its step), rollback, alarm (a bucket that is being
+forgotten), warning, stop. After a resume, what an earlier process said of later steps is void.
 """
 
 import logging
@@ -47,8 +49,12 @@ class MetricsFile:
 
 def numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
     """The metrics that are finite numbers, as plain ones."""
-    found = {name: float(value) for name, value in metrics.items() if _is_number(value)}
-    return {name: value for name, value in found.items() if math.isfinite(value)}
+    return {name: value for name, value in any_numbers(metrics).items() if math.isfinite(value)}
+
+
+def any_numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
+    """The metrics that are numbers, finite or not."""
+    return {name: float(value) for name, value in metrics.items() if _is_number(value)}
 
 
 def _is_number(value: Any) -> bool:

@@ -1,7 +1,8 @@
-"""What the run tells about its curriculum: log, verl's trackers, and the metrics file."""
+"""What the run tells about its curriculum: log, trackers, metrics file and webhook."""
 
 import logging
 import os
+import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -10,11 +11,14 @@ from typing import Any
 from curriculum_verl.curriculum import Curriculum
 from curriculum_verl.curriculum.decisions import Decision, Transition
 from curriculum_verl.runs.metrics_file import MetricsFile, numbers
+from curriculum_verl.runs.webhook import find_webhook
+from curriculum_verl.words import printable
 
 logger = logging.getLogger(__name__)
 
 EVENT = "curriculum/event"
 REASON = "curriculum/reason"
+STAGE_NAME = "curriculum/stage_name"
 TAKES_TEXT = ("wandb", "file")  # trackers of verl whose log() accepts text beside numbers
 
 
@@ -25,6 +29,9 @@ class Reporter:
         self._file = MetricsFile(path)
         self._curriculum = curriculum
         self._rollouts = None if rollouts is None else os.path.relpath(rollouts, path.parent)
+        self._webhook = find_webhook(curriculum.config.webhook)
+        self._run = str(path.parent)
+        self._stage_told: str | None = None
         self._stop_told = False  # every decision after it says so too
 
     def begin(self, step: int) -> None:
@@ -33,10 +40,13 @@ class Reporter:
         buckets = list(self._curriculum.index.names)
         self._file.write("start", step, stages=stages, buckets=buckets, rollouts=self._rollouts)
 
-    def step(self, step: int, metrics: Mapping[str, Any]) -> None:
-        """All that is known of a step."""
+    def step(self, step: int, metrics: Mapping[str, Any], tracking: Any = None) -> None:
+        """All that is known of a step; trackers that take text hear the stage's name when it is another."""
         tests = [asdict(status) for status in self._curriculum.end_statuses()]
         self._file.write("step", step, stage=self._curriculum.stage.name, exit=tests, metrics=numbers(metrics))
+        if tracking is not None and self._curriculum.stage.name != self._stage_told:
+            self._stage_told = self._curriculum.stage.name
+            _log_text(tracking, STAGE_NAME, self._stage_told, step)
 
     def validation(self, step: int, metrics: Mapping[str, Any]) -> None:
         """All that a validation showed, also one before training or after its end."""
@@ -47,26 +57,42 @@ class Reporter:
         events: dict[str, float] = {}
         for transition in decision.transitions:
             events[f"{EVENT}/{transition.kind}"] = 1.0
-            self._file.write(transition.kind, transition.step, **_content(transition))
-            self._say(in_words(transition), decision.step, tracking)
+            self._tell(transition.kind, transition.step, in_words(transition), tracking, **_content(transition))
         for bucket in decision.alarms:
             events[f"{EVENT}/forgetting"] = 1.0
-            self._file.write("alarm", decision.step, bucket=bucket)
-            self._say(f"bucket {bucket} is being forgotten", decision.step, tracking)
+            self._tell("alarm", decision.step, f"bucket {bucket} is being forgotten", tracking, bucket=bucket)
+        for alert in decision.alerts:
+            events[f"{EVENT}/alert/{alert.name}"] = 1.0
+            text = f"alert {alert.name} in stage {self._curriculum.stage.name}: {alert.reason}"
+            self._tell("alert", decision.step, text, tracking, **asdict(alert))
         for warning in decision.warnings:  # the engine has logged it
             self._file.write("warning", decision.step, message=warning)
         if decision.stop is not None and not self._stop_told:
             self._stop_told = True
-            self._file.write("stop", decision.step, reason=decision.stop)
-            self._say(f"the run ends: {decision.stop}", decision.step, tracking)
+            self._tell("stop", decision.step, f"the run ends: {decision.stop}", tracking, reason=decision.stop)
         return events
 
-    def _say(self, text: str, step: int, tracking: Any) -> None:
-        logger.warning("curriculum, step %d: %s", step, text)
-        if tracking is not None:  # verl has none yet while it loads a checkpoint
-            tracking.log(data={REASON: text}, step=step, backend=TAKES_TEXT)
-            if "tensorboard" in tracking.logger:
-                tracking.logger["tensorboard"].writer.add_text(REASON, text, step)
+    def close(self) -> None:
+        """The run has ended: wait a little for what the webhook has not posted yet."""
+        if self._webhook is not None:
+            self._webhook.close()
+
+    def _tell(self, kind: str, step: int, text: str, tracking: Any, **content: Any) -> None:
+        self._file.write(kind, step, **content)
+        said = f"curriculum, step {step}: {printable(text)}"
+        logger.warning("%s", said)
+        if self._webhook is not None:
+            about = {"time": time.time(), "run": self._run, "stage": self._curriculum.stage.name}
+            self._webhook.send({"kind": kind, "step": step, "text": said, **about, **content})
+        _log_text(tracking, REASON, text, step)
+
+
+def _log_text(tracking: Any, name: str, text: str, step: int) -> None:
+    if tracking is None:  # verl has none yet while it loads a checkpoint
+        return
+    tracking.log(data={name: text}, step=step, backend=TAKES_TEXT)
+    if "tensorboard" in tracking.logger:
+        tracking.logger["tensorboard"].writer.add_text(name, text, step)
 
 
 def in_words(transition: Transition) -> str:

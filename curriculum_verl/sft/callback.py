@@ -11,6 +11,7 @@ from transformers.integrations.integration_utils import rewrite_logs
 from curriculum_verl.curriculum import Curriculum
 from curriculum_verl.curriculum.decisions import Decision
 from curriculum_verl.errors import TrainingError
+from curriculum_verl.runs.metrics_file import any_numbers
 from curriculum_verl.runs.reporting import Reporter
 from curriculum_verl.runs.stage_checkpoints import require_checkpoint
 from curriculum_verl.sft.checkpoints import SCORE, is_whole
@@ -83,14 +84,14 @@ class CurriculumCallback(TrainerCallback):
         if state.is_world_process_zero:
             self._trackers.log(told, state.global_step)
 
+    def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Nothing is left that was not posted."""
+        if self._reporter is not None:
+            self._reporter.close()
+
     def metrics(self) -> dict[str, float]:
         """The curriculum's numbers, by the names that trackers show."""
-        told = {f"curriculum/{name}": value for name, value in self._curriculum.metrics().items()}
-        if self._curriculum.transitions:
-            last = self._curriculum.transitions[-1]
-            if last.before is not None and last.after is not None:
-                told["curriculum/performance_drop"] = last.after - last.before
-        return told
+        return {f"curriculum/{name}": value for name, value in self._curriculum.metrics().items()}
 
     def _follow(self, decision: Decision, control: Any) -> None:
         if self._reporter is not None:
@@ -112,8 +113,9 @@ class CurriculumCallback(TrainerCallback):
             control.should_training_stop = control.should_save = True
 
     def _write(self, step: int) -> None:
+        self._curriculum.observe_late(any_numbers(self._told))
         if self._told and self._reporter is not None:
-            self._reporter.step(step, self._told)
+            self._reporter.step(step, self._told, self._trackers)
         self._told = {}
 
 

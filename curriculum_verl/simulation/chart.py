@@ -2,20 +2,15 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from curriculum_verl.atomic import replacing
+from curriculum_verl.palette import INK, colours_of, style
 from curriculum_verl.simulation.run import Trace
-
-# Okabe and Ito's palette: told apart with every kind of colour vision.
-COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")
-
 
 MOST_LABELS = 12  # more names of stages would cover each other
 
@@ -25,7 +20,7 @@ def draw_trace(trace: Trace, title: str, path: Path) -> None:
     figure = Figure(figsize=(9, 8), layout="constrained")
     shares, rates, tokens = figure.subplots(3, sharex=True)
     steps = np.arange(1, len(trace.stages) + 1)
-    colours = _colours(len(trace.buckets))
+    colours = colours_of(len(trace.buckets))
     batch = trace.prompts / trace.prompts.sum(axis=1, keepdims=True)
     shares.stackplot(steps, batch.T, labels=trace.buckets, colors=colours, alpha=0.85, step="mid", linewidth=0)
     shares.set(ylabel="share of the batch", ylim=(0, 1), xlim=(0, len(steps)), title=title)
@@ -36,6 +31,10 @@ def draw_trace(trace: Trace, title: str, path: Path) -> None:
     tokens.set(ylabel="tokens spent", xlabel="step")
     for axes in (shares, rates, tokens):
         _mark_transitions(axes, trace)
+    if trace.alerts:  # on the upper edge of the shares
+        at = [step for step, _ in trace.alerts]
+        top = {"marker": "v", "color": INK, "linestyle": "", "clip_on": False, "zorder": 5}
+        shares.plot(at, [1.0] * len(at), label="alert raised", **top)
     for axes in (rates, tokens):
         axes.grid(alpha=0.3)
     columns = -(-len(trace.buckets) // 30)
@@ -50,7 +49,7 @@ def draw_comparison(traces: Mapping[str, Trace], path: Path) -> None:
     buckets = next(iter(traces.values())).buckets
     width = 0.8 / len(traces)
     for number, (label, trace) in enumerate(traces.items()):
-        colour = COLOURS[number % len(COLOURS)]
+        colour = style(number).colour
         spent = np.concatenate([[0.0], np.cumsum(trace.tokens.sum(axis=1))])
         curve.plot(spent, trace.pass_rates.mean(axis=1), color=colour, label=label)
         bars.bar(np.arange(len(buckets)) + (number + 0.5) * width - 0.4, trace.pass_rates[-1], width, color=colour)
@@ -60,11 +59,6 @@ def draw_comparison(traces: Mapping[str, Trace], path: Path) -> None:
         axes.grid(alpha=0.3)
     figure.legend(*curve.get_legend_handles_labels(), loc="outside lower center", ncols=min(4, len(traces)))
     _save(figure, path)
-
-
-def _colours(count: int) -> list[Any]:
-    """One colour a bucket: easily told apart while there are few, a scale from easy to hard when there are many."""
-    return list(COLOURS[:count]) if count <= len(COLOURS) else list(colormaps["viridis"](np.linspace(0, 1, count)))
 
 
 def _mark_transitions(axes: Axes, trace: Trace) -> None:

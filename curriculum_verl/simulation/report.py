@@ -31,6 +31,7 @@ def report(trace: Trace, config: CurriculumConfig, run: Settings) -> str:
     head = f"{len(trace.stages)} steps of {batch}, {trace.validations} validations"
     notes = [f"warning: {warning}" for warning in trace.warnings]
     notes += [f"forgetting: bucket {bucket} at step {step}" for step, bucket in trace.alarms]
+    notes += [f"alert {alert.name} at step {step}: {alert.reason}" for step, alert in trace.alerts]
     parts = [head, timeline(trace, config.stages[0].name), by_bucket(trace), "\n".join(notes)]
     return "\n\n".join(part for part in parts if part)
 

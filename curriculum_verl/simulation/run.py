@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import trange
 
-from curriculum_verl.curriculum import Curriculum, CurriculumConfig, Decision, Rate, Transition
+from curriculum_verl.curriculum import Alert, Curriculum, CurriculumConfig, Decision, Rate, Transition
 from curriculum_verl.simulation.worlds import World
 
 
@@ -36,6 +36,7 @@ class Trace:
     validations: int
     warnings: tuple[str, ...]
     alarms: tuple[tuple[int, str], ...]
+    alerts: tuple[tuple[int, Alert], ...]
     stop: str | None
 
 
@@ -85,6 +86,7 @@ def simulate(config: CurriculumConfig, world: World, settings: Settings, label: 
         validations,
         tuple(warning for decision in decisions for warning in decision.warnings),
         tuple((decision.step, bucket) for decision in decisions for bucket in decision.alarms),
+        tuple((decision.step, alert) for decision in decisions for alert in decision.alerts),
         decisions[-1].stop,
     )
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from curriculum_verl.atomic import replacing
 from curriculum_verl.bucketing.orders import ORDERS
-from curriculum_verl.bucketing.picture import BESIDE, colours_of, name_bars, picture
+from curriculum_verl.bucketing.picture import BESIDE, name_bars, picture
 from curriculum_verl.bucketing.plan import Plan
 from curriculum_verl.bucketing.summary import (
     BucketSummary,
@@ -26,11 +26,10 @@ from curriculum_verl.bucketing.summary import (
     total,
     warnings_text,
 )
+from curriculum_verl.palette import GREY, HATCHES, shades
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-HATCHES = ("", "///", "...", "xxx", "ooo", "---", "+++")  # told apart without colour
 
 
 class Written(msgspec.Struct):
@@ -108,7 +107,7 @@ def write_report(
     """Write report.png: scores as a histogram, and what the factors contribute to the score of every bucket."""
     whole = sum(weights[name] for name in factors[0])
     parts = [{name: weights[name] / whole * mean[name] for name in mean} for mean in factors]
-    drawn = picture(summary, colours_of(len(summary.buckets)), partial(_draw_parts, parts))
+    drawn = picture(summary, shades(len(summary.buckets)), partial(_draw_parts, parts))
     with replacing(folder / "report.png") as file:
         file.write(drawn)
 
@@ -127,7 +126,7 @@ def _draw_parts(
     axes.set(xlim=(0, 1), xlabel="mean of the factors by their weights, and what each adds to it")
     name_bars(axes, buckets)
     patches = [
-        Patch(facecolor="#6e7781", edgecolor="white", hatch=HATCHES[position % len(HATCHES)])
+        Patch(facecolor=GREY, edgecolor="white", hatch=HATCHES[position % len(HATCHES)])
         for position in range(len(parts[0]))
     ]
     axes.legend(patches, list(parts[0]), **BESIDE)

@@ -1,7 +1,7 @@
 """verl's V1 trainers with a curriculum: what draws prompts, and what a step tells the curriculum."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +16,7 @@ from curriculum_verl.curriculum.decisions import Decision
 from curriculum_verl.errors import InputError
 from curriculum_verl.rewards.running import RunningRewards
 from curriculum_verl.rewards.scorer import CURIOSITY
+from curriculum_verl.runs.metrics_file import any_numbers
 from curriculum_verl.runs.reporting import Reporter
 from curriculum_verl.verl_plugin.checkpoints import begins_stage
 from curriculum_verl.verl_plugin.feedback import (
@@ -118,7 +119,7 @@ class CurriculumMixin(ValidationMixin):
         batch = super().step(metrics, timing_raw)
         with self._measured():
             trained = [self._with_curiosity(trajectory) for trajectory in read_trajectories(batch)]
-            metrics |= self._observe([*trained, *self._unused])
+            metrics |= self._observe([*trained, *self._unused], metrics)
             self._unused.clear()
             self._curiosity.clear()
         metrics["curriculum/overhead_s"] = self._overhead + self._sampler.take_seconds()
@@ -134,7 +135,7 @@ class CurriculumMixin(ValidationMixin):
         extra = {**trajectory.extra, COMPONENT + CURIOSITY: raw}
         return trajectory if raw is None else replace(trajectory, extra=extra)
 
-    def _observe(self, trajectories: list[Trajectory]) -> dict[str, float]:
+    def _observe(self, trajectories: list[Trajectory], of_verl: Mapping[str, Any]) -> dict[str, float]:
         feedback = gather(trajectories)
         refuse_failures(feedback.failures, sum(map(len, feedback.rewards)), self.settings.most_reward_failures)
         last = last_outputs(trajectories)
@@ -142,17 +143,23 @@ class CurriculumMixin(ValidationMixin):
         self.rewards.observe(self.global_steps, groups, raw_values(t.extra for t in last))
         # What older stages' prompts earned must not end the present one.
         present = [t.extra for t in last if t.ticket["stage"] == self.curriculum.stage_number]
+        usage = feedback.usage | self.rewards.metrics() | {"reward_failures": float(len(feedback.failures))}
+        told = feedback.components | {f"curriculum/{name}": value for name, value in usage.items()}
+        tested = self._tested(of_verl) | self._tested(told)
         self._decision = self.curriculum.observe(
             self.global_steps,
             feedback.rows,
             feedback.rewards,
             passed=feedback.passed,
             stages=feedback.stages,
-            metrics=mean_components(present),
+            metrics=tested | mean_components(present),
         )
-        usage = feedback.usage | self.rewards.metrics() | {"reward_failures": float(len(feedback.failures))}
-        told = {f"curriculum/{name}": value for name, value in usage.items()}
-        return feedback.components | told | self._follow(self._decision)
+        return told | self._follow(self._decision)
+
+    def _tested(self, metrics: Mapping[str, Any]) -> dict[str, float]:
+        """Those of the whole batch that a condition or alert tests; raw components are told of the present stage's."""
+        wanted = {name for name in self.curriculum.tested_metrics if not name.startswith(COMPONENT)}
+        return {name: value for name, value in any_numbers(metrics).items() if name in wanted}
 
     def _validate(self) -> dict[str, float]:
         before = self._validated
@@ -166,7 +173,8 @@ class CurriculumMixin(ValidationMixin):
 
     def _compute_metrics(self, batch: Any, metrics: dict[str, Any], *args: Any, **kwargs: Any) -> None:
         super()._compute_metrics(batch, metrics, *args, **kwargs)
-        self._reporter.step(self.global_steps, metrics)
+        self._reporter.step(self.global_steps, metrics, self.logger)
+        self.curriculum.observe_late(any_numbers(metrics))
 
     def on_train_end(self) -> None:
         """What verl does after its last step, which it did not know to be the last when curriculum.stop was met."""
@@ -178,6 +186,7 @@ class CurriculumMixin(ValidationMixin):
                         self._save_checkpoint()
                 if self.config.trainer.test_freq > 0:
                     self.logger.log(data=self._validate_now(), step=self.global_steps)
+        self._reporter.close()
 
     @contextmanager
     def _last_step(self) -> Iterator[None]:

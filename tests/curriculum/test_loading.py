@@ -52,6 +52,8 @@ BLOCK = {
     "admission": {"retry_after": 5},
     "replay_floor": 0.1,
     "stop": {"metric": "val/score", "patience": {"evals": 4, "mode": "max"}},
+    "alerts": [{"name": "kl", "metric": "actor/ppo_kl", "above": 0.2, "window": 10, "repeat": 50}],
+    "webhook": "https://hooks.example.com/x",
 }
 BUCKETS = ("easy", "medium", "hard")
 
@@ -344,6 +346,55 @@ def test_one_mistake_of_a_stage_does_not_hide_another(stage, fragments):
     block["stages"][0] |= stage
     found = problems_of(block)
     assert [any(fragment in problem for problem in found) for fragment in fragments] == [True, True], found
+
+
+@pytest.mark.parametrize(
+    ("alert", "fragments"),
+    [
+        ({}, ["curriculum.alerts[1].name: is missing", "got no test", "alerts[1].metric: is missing"]),
+        (7, ["alerts[1]: got 7, expected an alert such as {name: kl"]),
+        (
+            {"name": "b", "metrik": "x", "above": 1, "below": "y", "repeat": 0},
+            [
+                "alerts[1] (b).metrik: unknown key 'metrik'",
+                "(b): got above and below",
+                "(b).below: got the text 'y'",
+                "(b).repeat: got 0, expected a whole number >= 1",
+            ],
+        ),
+        ({"name": "b", "all": [{"metric": "x"}]}, ["(b).all[0]: got no test"]),
+        ({"name": "b", "any": [], "above": 1}, ["(b).any: got []", "(b): got any, above, expected any alone"]),
+        ({"name": "", "metric": "x", "above": 1}, ["().name: got the text '', expected a name"]),
+        ({"name": "a", "metric": "x", "above": 1}, ["alerts[1] (a).name: stands twice"]),
+        ({"name": "b", "metric": "train/success_rate", "above": 1}, ["never above 1, so this alert can never be"]),
+    ],
+)
+def test_every_mistake_of_an_alert_is_named_at_once(alert, fragments):
+    good = {"name": "a", "metric": "actor/ppo_kl", "above": 0.2, "window": 10}
+    problems = "\n".join(problems_of(BLOCK | {"alerts": [good, alert]}))
+    for fragment in fragments:
+        assert fragment in problems
+
+
+def test_alerts_become_conditions_with_a_name():
+    alerts = [
+        {"name": "kl", "metric": "actor/ppo_kl", "above": 0.2, "repeat": 50},
+        {"name": "two", "all": [{"metric": "a", "above": 1}, {"metric": "b", "below": 0}]},
+    ]
+    kl, two = load_config(BLOCK | {"alerts": alerts}).alerts
+    assert (kl.name, kl.repeat, kl.condition.metric, kl.condition.above) == ("kl", 50, "actor/ppo_kl", 0.2)
+    assert (two.name, two.repeat) == ("two", None)
+    assert [leaf.metric for leaf in leaves_of(two.condition)] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    "address", ["hooks.example.com/x", "file:///etc/passwd", "https:///secret", "https://a:b/", "ftp://a"]
+)
+def test_a_webhook_that_is_no_web_address_is_refused_and_not_shown(address):
+    [problem] = problems_of(BLOCK | {"webhook": address})
+    assert problem.startswith("curriculum.webhook: got a text that is no web address")
+    assert address not in problem
+    assert load_config(BLOCK | {"webhook": "https://a.example:8443/hook?x=1"}).webhook.endswith("x=1")
 
 
 def test_a_test_that_can_never_be_met_beside_one_that_can_does_not_make_stages_unreachable():

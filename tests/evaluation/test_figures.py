@@ -179,17 +179,6 @@ def test_the_chart_has_a_bar_for_every_model_and_bucket(models: int) -> None:
     assert height >= (1000 if models > 1 else 500)
 
 
-def test_colours_differ_in_lightness_and_the_order_of_many_is_a_scale() -> None:
-    from curriculum_verl.evaluation.chart import _style
-
-    few = [_style(number, 4) for number in range(4)]
-    assert len(set(few)) == 4
-    assert len({hatch for _, hatch in few}) == 4, "told apart without colour"
-    many = [_style(number, 12)[0] for number in range(12)]
-    light = [0.2126 * red + 0.7152 * green + 0.0722 * blue for red, green, blue, _ in many]
-    assert light == sorted(light)
-
-
 def test_all_files_are_written_together(report: Report, tmp_path: Path) -> None:
     out = tmp_path / "out" / "evaluation.json"
     write(report, out, tmp_path / "aside")

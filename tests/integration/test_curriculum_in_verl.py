@@ -4,6 +4,7 @@ import json
 import random
 import runpy
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,17 +19,33 @@ from integration.curriculum_runs import (
 )
 from integration.verl_runs import Run, launch, train
 from integration.verl_toy import Toy
+from runs.receiver import Receiver, receiving
 
 DRAWN_IN = [0, 0, 1, 1, 2, 2]
 LOGGED = ["id", "response", "reward", "weights", "stage", "bucket", "weighted_reward"]
 EXACT = ["curriculum/stage", "actor/pg_loss", "actor/grad_norm", "reward/final", *(f"val/{name}" for name in BUCKETS)]
 
 
+ALERTS = [
+    {"name": "in time", "metric": "actor/grad_norm", "at_least": 0.0},
+    {"name": "filter", "metric": "curriculum/filtering_rate", "at_least": 0.0, "window": 2, "repeat": 3},
+    {"name": "late", "metric": "response_length/mean", "above": 0.0},
+]
+
+
 @pytest.fixture(scope="module")
-def whole(toy, data, tmp_path_factory) -> Run:
+def posted() -> Iterator[Receiver]:
+    """What the run without a pause posts."""
+    with receiving() as receiver:
+        yield receiver
+
+
+@pytest.fixture(scope="module")
+def whole(toy, data, posted, tmp_path_factory) -> Run:
     """Six steps without a pause."""
     folder = tmp_path_factory.mktemp("whole")
-    return train(folder, curriculum_recipe(toy, data, rollout_log=str(folder / "log")))
+    block = {"rollout_log": str(folder / "log"), "alerts": ALERTS, "webhook": posted.address}
+    return train(folder, curriculum_recipe(toy, data, **block))
 
 
 def raw_score(toy: Toy, prompt: str, response: str) -> float:
@@ -79,6 +96,24 @@ def test_validation_is_told_by_bucket_and_what_happened_is_in_the_metrics_file(w
     for step in range(1, 7):
         assert whole.metrics[step]["curriculum/overhead_s"] < 1
         assert 0 <= whole.metrics[step]["curriculum/train/informative"] <= 1
+
+
+def test_alerts_see_verls_own_metrics_and_are_told_everywhere(whole, posted):
+    told = [(line["step"], line["name"]) for line in events(whole, "alert")]
+    assert told == [(1, "in time"), (2, "filter"), (2, "late"), (5, "filter")], "one is known after its step alone"
+    for step, name in told:
+        assert whole.metrics[step][f"curriculum/event/alert/{name}"] == 1.0
+    assert "alert in time in stage first: actor/grad_norm at_least 0" in whole.console
+    messages = [posted.posted.get_nowait() for _ in range(posted.posted.qsize())]
+    assert [(m["step"], m["kind"]) for m in messages] == [
+        (1, "alert"),
+        (2, "advance"),
+        (2, "alert"),
+        (2, "alert"),
+        (4, "advance"),
+        (5, "alert"),
+    ]
+    assert {m["run"] for m in messages} == {str(whole.folder / "checkpoints")}
 
 
 def test_every_stage_has_a_checkpoint_by_its_name(whole):

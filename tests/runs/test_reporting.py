@@ -1,9 +1,11 @@
 import json
 
 import pytest
+from runs.receiver import receiving
 
-from curriculum_verl.curriculum import Curriculum, Decision, PromptIndex, Transition
+from curriculum_verl.curriculum import Alert, Curriculum, Decision, PromptIndex, Transition
 from curriculum_verl.runs.reporting import Reporter
+from curriculum_verl.runs.webhook import VARIABLE
 
 BLOCK = {
     "stages": [
@@ -58,6 +60,58 @@ def test_alarms_warnings_and_the_stop_are_told(tmp_path, reporter):
     assert reporter.decision(Decision(3, stop="enough"), None) == {}, "and the stop but once"
     assert events == {"curriculum/event/forgetting": 1.0}
     assert [(line["kind"], line["step"]) for line in lines(tmp_path)] == [("alarm", 3), ("warning", 3), ("stop", 3)]
+
+
+def test_an_alert_is_told_with_its_stage_and_its_values(tmp_path, reporter, caplog):
+    tracking = Tracking()
+    alert = Alert("kl\x1b[2J", "actor/ppo_kl above 0.2 (0.31)")
+    events = reporter.decision(Decision(9, alerts=(alert,)), tracking)
+    assert events == {"curriculum/event/alert/kl\x1b[2J": 1.0}
+    told = "step 9: alert kl\\x1b[2J in stage a: actor/ppo_kl above 0.2 (0.31)"
+    assert told in caplog.text, "what steers a terminal is shown, not done"
+    [line] = lines(tmp_path)
+    assert (line["kind"], line["step"], line["name"], line["reason"]) == ("alert", 9, alert.name, alert.reason)
+    assert tracking.logged[0][0] == {"curriculum/reason": "alert kl\x1b[2J in stage a: actor/ppo_kl above 0.2 (0.31)"}
+
+
+def test_everything_that_is_told_is_posted_too(tmp_path, monkeypatch):
+    everything = Decision(
+        7, transitions=(ROLLBACK,), alarms=("easy",), alerts=(Alert("kl", "high"),), warnings=("odd",), stop="enough"
+    )
+    with receiving() as receiver:
+        monkeypatch.setenv(VARIABLE, receiver.address)
+        reporter = Reporter(tmp_path / "m.jsonl", Curriculum.from_config(BLOCK, PromptIndex.build({"easy": 4})))
+        reporter.decision(everything, None)
+        reporter.step(7, {"x": 1.0})
+        reporter.close()
+        posted = [receiver.posted.get_nowait() for _ in range(4)]
+        assert receiver.posted.empty(), "steps and warnings are none of its business"
+    assert [message["kind"] for message in posted] == ["rollback", "alarm", "alert", "stop"]
+    assert {message["run"] for message in posted} == {str(tmp_path)}
+    assert {(message["step"], message["stage"]) for message in posted} == {(7, "a")}
+    assert posted[0]["text"] == "curriculum, step 7: rollback from b to a: score fell"
+    assert (posted[0]["before"], posted[0]["after"]) == (0.5, 0.25)
+    assert (posted[1]["bucket"], posted[2]["name"], posted[3]["reason"]) == ("easy", "kl", "enough")
+
+
+def test_the_webhook_may_stand_in_the_recipe(tmp_path, monkeypatch):
+    monkeypatch.delenv(VARIABLE, raising=False)
+    with receiving() as receiver:
+        curriculum = Curriculum.from_config(BLOCK | {"webhook": receiver.address}, PromptIndex.build({"easy": 4}))
+        reporter = Reporter(tmp_path / "m.jsonl", curriculum)
+        reporter.decision(Decision(1, stop="enough"), None)
+        reporter.close()
+        assert receiver.next()["kind"] == "stop"
+
+
+def test_trackers_hear_the_name_of_the_stage_when_it_is_another(tmp_path, reporter):
+    tracking = Tracking()
+    for step in (1, 2, 3):
+        reporter.step(step, {}, tracking)
+    assert [data for data, _, _ in tracking.logged] == [{"curriculum/stage_name": "a"}]
+    reporter._curriculum.observe(2)
+    reporter.step(4, {}, tracking)
+    assert tracking.logged[1][:2] == ({"curriculum/stage_name": "b"}, 4)
 
 
 def test_steps_come_with_the_stage_and_finite_numbers(tmp_path, reporter):

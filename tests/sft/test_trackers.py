@@ -3,7 +3,8 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from sft.toy_sft import recipe
+from offline_wandb import history
+from sft.toy_sft import recipe, told
 
 from curriculum_verl.sft.run import build_trainer
 from curriculum_verl.sft.trackers import Trackers
@@ -27,6 +28,31 @@ def test_tensorboard_shows_the_stage_and_the_reasons_by_their_own_names(
     assert [event.step for event in board.Scalars("curriculum/event/advance")] == [3]
     assert "eval/hard_score" in board.Tags()["scalars"]
     assert "curriculum/reason/text_summary" in board.Tags()["tensors"]
+
+
+def test_an_offline_run_of_wandb_shows_stages_events_and_scores(
+    toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wandb = pytest.importorskip("wandb")
+    for name, value in {"MODE": "offline", "DIR": str(tmp_path), "SILENT": "true", "_DISABLE_STATS": "1"}.items():
+        monkeypatch.setenv(f"WANDB_{name}", value)
+    alert = "curriculum.alerts=[{name: late, metric: train/grad_norm, above: 0.0}]"
+    more = ["training.trackers=[wandb]", "training.max_steps=5", "training.log_every=1", alert]
+    trainer = build_trainer(recipe(toy, tmp_path / "run", *more))
+    trainer.train()
+    wandb.finish()
+    by_step: dict[int, dict[str, object]] = {}
+    for row in history(tmp_path):
+        by_step.setdefault(int(row["train/global_step"]), {}).update(row)
+    assert [by_step[step]["curriculum/stage"] for step in range(1, 6)] == [0, 0, 0, 1, 1]
+    names = {step: row["curriculum/stage_name"] for step, row in by_step.items() if "curriculum/stage_name" in row}
+    assert names == {1: "first", 3: "second"}
+    assert [step for step, row in by_step.items() if "curriculum/event/advance" in row] == [3]
+    assert str(by_step[3]["curriculum/reason"]).startswith("advance from first to second: ")
+    assert {"curriculum/rollbacks", "eval/simple_score"} <= by_step[4].keys()
+    assert [step for step, row in by_step.items() if "curriculum/event/alert/late" in row] == [2]
+    [told_alert] = told(tmp_path / "run", "alert")
+    assert (told_alert["step"], told_alert["name"]) == (2, "late"), "logged after step 1, looked at with step 2"
 
 
 def test_wandb_gets_numbers_and_text_beside_the_step(monkeypatch: pytest.MonkeyPatch) -> None:
