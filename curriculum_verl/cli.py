@@ -15,6 +15,7 @@ COMMANDS = {
     "preprocess": "make training and validation data in verl's format of a bucket folder",
     "score-trajectories": "sort trajectories for supervised fine-tuning by their difficulty",
     "evaluate": "compare models and checkpoints on the same prompts, bucket by bucket",
+    "analyze": "compare the trajectories of runs and checkpoints: lengths, tools, loops, success",
     "check": "validate a recipe and explain it in words",
     "simulate": "try a curriculum without a model, against logged rollouts or a simple learner",
 }

@@ -1,0 +1,1 @@
+"""Analysis of trajectories: how runs and stages differ in length, tools, coherence, loops and success."""
