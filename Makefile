@@ -5,7 +5,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo docs test test-slow lint types format test-verl-0.9.0 test-vllm bench bench-overhead bench-pipeline bench-rewards bench-sft fuzz clean
+.PHONY: help browser demo docs test test-slow lint types format test-verl-0.9.0 test-vllm bench bench-overhead bench-pipeline bench-rewards bench-sft bench-monitor bench-analysis screenshots fuzz clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9.-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -28,7 +28,12 @@ demo: $(READY) ## from nothing to a model trained by verl's GRPO in three stages
 docs: $(READY) ## the site of the docs, into build/site
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
-test: $(READY) lint types ## lint, type check and all tests, two files at a time (sets everything up first)
+browser: # Chromium for the tests of pages; without it they are skipped
+	@command -v chromium > /dev/null || \
+		{ [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null && apt-get update -qq && apt-get install -qq -y chromium > /dev/null; } || \
+		echo "there is no Chromium: tests of pages are skipped; on Debian install the package chromium"
+
+test: $(READY) browser lint types ## lint, type check and all tests, two files at a time (sets everything up first)
 	$(BIN)/pytest -n 2 --dist loadfile
 
 test-slow: $(READY) ## further runs of verl: asynchronous mode, filters, one run a stage (a quarter of an hour)
@@ -81,6 +86,15 @@ bench-rewards: $(READY) ## responses a second of every reward component and veri
 bench-sft: $(READY) ## what a curriculum costs a step of supervised fine-tuning, and what packing gains (a few minutes)
 	$(BIN)/python tests/benchmarks/bench_sft.py
 	$(BIN)/python tests/benchmarks/bench_packing.py
+
+bench-monitor: $(READY) ## opening and refreshing the monitor on 50,000 steps (a minute)
+	PYTHONPATH=. $(BIN)/python tests/benchmarks/bench_monitor.py
+
+bench-analysis: $(READY) ## trajectories a second of the analysis, and its memory, up to a million responses (ten minutes)
+	$(BIN)/python tests/benchmarks/bench_analysis.py
+
+screenshots: $(READY) browser ## the docs' pictures of the monitor, by the tests of its page
+	SCREENSHOTS=docs $(BIN)/pytest tests/monitor/test_access.py -k pictures
 
 fuzz: $(READY) ## parsers and rewards against 10,000 made-up inputs each (a quarter of an hour)
 	FUZZ_EXAMPLES=10000 $(BIN)/pytest -n 2 tests/rewards

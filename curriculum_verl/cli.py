@@ -16,6 +16,7 @@ COMMANDS = {
     "score-trajectories": "sort trajectories for supervised fine-tuning by their difficulty",
     "evaluate": "compare models and checkpoints on the same prompts, bucket by bucket",
     "analyze": "compare the trajectories of runs and checkpoints: lengths, tools, loops, success",
+    "monitor": "watch runs while they train: reward, stages, buckets, responses",
     "check": "validate a recipe and explain it in words",
     "simulate": "try a curriculum without a model, against logged rollouts or a simple learner",
 }

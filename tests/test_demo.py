@@ -15,10 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curriculum_verl.errors import InputError
+from curriculum_verl.runs.history import History, read_history
+from curriculum_verl.runs.lines import Line
 from curriculum_verl.sft.chat import encode
 from curriculum_verl.sft.config import read_config
 from examples.demo import __main__ as demo
-from examples.demo import history, model, report, steps, summary, tasks, training
+from examples.demo import chart, history, model, report, steps, summary, tasks, training
 from examples.demo.reward import compute_score
 
 BUCKETS = ["easy", "medium", "hard"]
@@ -173,24 +175,11 @@ def test_what_a_resumed_run_did_again_counts_once(tmp_path):
     with (tmp_path / "metrics.jsonl").open("ab") as file:
         file.write(b'{"kind": "step", "st\n')  # torn by a kill
     write_lines(tmp_path / "metrics.jsonl", [START | {"step": 1}, step_line(2, "easy", easy=1.0), THIRD])
-    found = history.read_history(tmp_path / "metrics.jsonl")
-    assert found.stage_at == {1: "easy", 2: "easy", 3: "medium"}
+    found = read_history(tmp_path / "metrics.jsonl")
+    assert [(span.stage, span.first, span.last) for span in found.spans()] == [("easy", 1, 2), ("medium", 3, 3)]
     assert found.transitions == []
-    assert found.share("easy") == [1.0, 1.0, 0.3]
-    found.take(START | {"step": 1})
-    assert list(found.stage_at) == list(found.metrics) == [1]
-
-
-def test_lines_are_given_once_and_only_when_they_are_whole(tmp_path):
-    path = tmp_path / "metrics.jsonl"
-    lines = history.Lines(path)
-    assert lines.new() == []
-    path.write_bytes(b'{"step": 1}\n{"st')
-    assert lines.new() == [{"step": 1}]
-    with path.open("ab") as file:
-        file.write(b'ep": 2}\n')
-    assert lines.new() == [{"step": 2}]
-    assert history.Lines(path, only_new=True).new() == []
+    assert chart.by_step(found, "curriculum/share/easy").tolist() == [1.0, 1.0, 0.3]
+    assert chart.by_step(found, "curriculum/share/medium").tolist() == [0.0, 0.0, 0.7]
 
 
 def validation(step: int, **passed: int) -> history.Validation:
@@ -198,10 +187,10 @@ def validation(step: int, **passed: int) -> history.Validation:
     return history.Validation(step, {b: {f"{b} {n}": n < count for n in range(100)} for b, count in passed.items()})
 
 
-def recorded(*lines: dict) -> history.History:
-    made = history.History()
+def recorded(*lines: dict) -> History:
+    made = History()
     for line in lines:
-        made.take(line)
+        made.take(msgspec.convert(line, Line))
     return made
 
 

@@ -11,8 +11,9 @@ import pyarrow.parquet as pq
 from curriculum_verl.atomic import replacing
 from curriculum_verl.manifest import read_manifest
 from curriculum_verl.pages import Html, document, element, picture, section, table
+from curriculum_verl.runs.history import History
 from examples.demo import chart
-from examples.demo.history import History, Validation
+from examples.demo.history import Validation
 from examples.demo.summary import MODELS, Evaluation, rows, timeline, with_interval
 
 EXAMPLES = 2  # prompts of a bucket
@@ -23,7 +24,7 @@ def write(
     folder: Path, history: History, validations: Sequence[Validation], evaluation: Evaluation, verdict: str
 ) -> None:
     """The page, beside all that it tells of."""
-    steps = max(history.metrics)
+    steps = history.step
     figures = [
         (bucket, str(prompts), with_interval(before), with_interval(after), with_interval(change["success"], "+.0%"))
         for bucket, prompts, before, after, change in rows(evaluation)

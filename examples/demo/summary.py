@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from curriculum_verl.evaluation.figures import OVERALL
+from curriculum_verl.runs.history import History
+from curriculum_verl.runs.lines import ADVANCE
 from curriculum_verl.words import counted
-from examples.demo.history import History
 
 EXPECTED_BUCKETS = 2
 MODELS = ("before", "after")
@@ -35,10 +36,10 @@ def timeline(history: History) -> list[str]:
     """The stages in order, how long each was, and why it ended."""
     stage, begin, lines = history.stages[0], 1, []
     for switch in history.transitions:
-        lines.append(f"  steps {begin:>3} to {switch['step']:>3}  {stage}")
-        lines.append(f"      {switch['kind']} to {switch['target']}: {switch['reason']}")
-        stage, begin = switch["target"], switch["step"] + 1
-    lines.append(f"  steps {begin:>3} to {max(history.metrics):>3}  {stage}")
+        lines.append(f"  steps {begin:>3} to {switch.step:>3}  {stage}")
+        lines.append(f"      {switch.kind} to {switch.target}: {switch.reason}")
+        stage, begin = switch.target, switch.step + 1
+    lines.append(f"  steps {begin:>3} to {history.step:>3}  {stage}")
     return lines
 
 
@@ -62,7 +63,7 @@ def with_interval(estimate: dict[str, float], form: str = ".0%") -> str:
 def verdict(history: History, evaluation: Evaluation) -> tuple[bool, str]:
     """Whether the run shows what it should, in words."""
     better = [b for b, _, _, _, change in rows(evaluation) if b != OVERALL and change["verdict"] == LEARNED]
-    advances = [switch["reason"] for switch in history.transitions if switch["kind"] == "advance"]
+    advances = [switch.reason for switch in history.of_kind(ADVANCE)]
     earned = [reason for reason in advances if "stage/steps" not in reason]
     words = f"{len(earned)} of {counted(len(advances), 'advance')} earned by a metric; "
     words += f"better beyond chance on held-out prompts: {', '.join(better) or 'no bucket'}"

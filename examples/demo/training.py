@@ -17,7 +17,10 @@ import psutil
 import yaml
 
 from curriculum_verl.errors import InputError
-from examples.demo.history import History, Lines, Validation, read_history, read_validations
+from curriculum_verl.runs.following import Lines
+from curriculum_verl.runs.history import History, read_history
+from curriculum_verl.runs.lines import TRANSITIONS, Line, read_line
+from examples.demo.history import Validation, read_validations
 
 HERE = Path(__file__).parent
 RECIPES = HERE.parent.parent / "recipes" / "grpo_curriculum"
@@ -81,7 +84,7 @@ def train(folder: Path, model: Path, data: Path, seed: int) -> None:
     print(f"  Ray, the model and the workers start in about a minute, {begin}", flush=True)
     code = _run(folder, [sys.executable, *words[1:]], log, Progress(folder, total))
     # A run killed after its last checkpoint has lost that step's line of metrics, and has nothing more to train.
-    reached = max(saved_step(folder), *read_history(metrics_file(folder)).metrics, 0)
+    reached = max(saved_step(folder), read_history(metrics_file(folder)).step)
     if code != 0 or reached < total:
         last = "\n".join(log.read_text(errors="replace").splitlines()[-LAST_WORDS:])
         raise InputError(
@@ -171,23 +174,23 @@ class Progress:
 
     def show(self) -> None:
         """Print what is new."""
-        for line in self._lines.new():
+        for line in filter(None, map(read_line, self._lines.new().lines)):
             self._history.take(line)
-            if line["kind"] == "step":
-                self._times.append(line["time"])
+            if line.kind == "step":
+                self._times.append(line.time)
                 print(self._step(line), flush=True)
-            elif line["kind"] in ("advance", "rollback"):
-                print(f"  == {line['kind']} from {line['source']} to {line['target']}: {line['reason']}", flush=True)
+            elif line.kind in TRANSITIONS:
+                print(f"  == {line.kind} from {line.source} to {line.target}: {line.reason}", flush=True)
         self._show_validations()
 
-    def _step(self, line: Mapping[str, Any]) -> str:
-        metrics, step = line["metrics"], line["step"]
+    def _step(self, line: Line) -> str:
+        metrics, step = line.metrics, line.step
         success = metrics.get("curriculum/train/success_rate", metrics.get("reward/final", float("nan")))
         recent = self._times[-10:]
         left = (self._total - step) * (recent[-1] - recent[0]) / max(1, len(recent) - 1)
         seconds = metrics.get("timing_s/step", float("nan"))
         eta = f"about {left / 60:.1f} min left" if len(recent) > 1 else ""
-        return f"  step {step:>3}/{self._total}  {line['stage']:<12} success {success:4.0%}  {seconds:4.1f} s  {eta}"
+        return f"  step {step:>3}/{self._total}  {line.stage:<12} success {success:4.0%}  {seconds:4.1f} s  {eta}"
 
     def _show_validations(self) -> None:
         new = {

@@ -1,0 +1,141 @@
+"""What happens bucket by bucket: shares of the batch, success, validation, forgetting, tokens."""
+
+from typing import Any
+
+import numpy as np
+
+from curriculum_verl.monitor.figures.drawing import (
+    OVER,
+    Thing,
+    at_step,
+    bucket_look,
+    cumulated,
+    first_dashes,
+    line,
+    look,
+    metric_chart,
+    number,
+    over_steps,
+    smoothed_together,
+)
+from curriculum_verl.monitor.runs import Run
+from curriculum_verl.monitor.series import thinned_together
+from curriculum_verl.monitor.view import View
+from curriculum_verl.palette import INK
+from curriculum_verl.web.charts import Chart, label
+from curriculum_verl.words import counted
+
+SHARES = "curriculum/share/"
+
+
+def of_buckets(view: View, metric: str) -> list[Thing]:
+    """A metric of every bucket, {} standing for its name; the buckets of all runs, easiest first."""
+    names = list(dict.fromkeys(bucket for run in view.runs for bucket in run.history.buckets))
+    return [Thing(n, metric.replace("{}", n), bucket_look(place, len(names))) for place, n in enumerate(names)]
+
+
+def shares(view: View) -> Chart:
+    """What the batches are made of: areas for one run, lines where runs compare."""
+    title = "Buckets in the batch"
+    if len(view.runs) != 1:
+        return metric_chart(view, title, of_buckets(view, SHARES + "{}"), "no step has told its shares", share=True)
+    run = view.runs[0]
+    steps, _ = view.cut(run, run.history.steps, run.history.steps.astype(float))
+    if not steps.size or not run.history.buckets:
+        return Chart(title, "Nothing to show yet: no step has told its shares.")
+    parts = of_buckets(view, SHARES + "{}")
+    whole = smoothed_together(view, run, [part.metric for part in parts], run.history.steps)
+    x, rows = thinned_together(steps, np.array(whole)[:, -len(steps) :])
+    data: list[dict[str, Any]] = [
+        {
+            "type": "scatter",
+            "name": label(part.name),
+            "x": x,
+            "y": row,
+            "stackgroup": "all",
+            "line": {"color": part.look.colour, "width": 1},
+            "fillpattern": {"shape": part.look.pattern, **OVER},
+            "hovertemplate": "%{y:.1%}",
+        }
+        for part, row in zip(parts, rows, strict=True)
+    ]
+    latest = [(part.name, run.history.metrics.latest(part.metric) or 0.0) for part in parts]
+    said = ", ".join(f"{name} {number(value, share=True)}" for name, value in latest)
+    layout = over_steps(view, {"tickformat": ".0%", "range": [0, 1]})
+    return Chart(title, f"Easiest at the bottom. Latest batch: {said}{at_step(view)}.", data, layout)
+
+
+def success(view: View) -> Chart:
+    """How many responses pass in training."""
+    drawn = of_buckets(view, "curriculum/train/{}/success_rate")
+    return metric_chart(view, "Success in training, by bucket", drawn, "no step has told it by bucket", share=True)
+
+
+def validation(view: View) -> Chart:
+    """The scores of held-out prompts: what the curriculum decides by."""
+    chart = metric_chart(
+        View(view.runs, 1, view.last), "Validation, by bucket", of_buckets(view, "val/{}"), "there was no validation"
+    )
+    for one in chart.data:
+        one["mode"] = "lines+markers"
+    return chart
+
+
+def forgetting(view: View) -> Chart:
+    """How far every bucket is below its best, with the alarms."""
+    title = "Forgetting: validation below its best"
+    drawn = of_buckets(view, "curriculum/forgetting/{}")
+    chart = metric_chart(View(view.runs, 1, view.last), title, drawn, "no validation of a bucket that was taught")
+    alarms = [(run, alarm) for run in view.runs for alarm in run.history.of_kind("alarm")]
+    marks = [_alarm(run, drawn, alarm.bucket, alarm.step) for run, alarm in alarms if alarm.step > view.first(run)]
+    count = f" {counted(len(alarms), 'forgetting alarm')} so far."
+    if not chart.data:
+        return chart
+    return Chart(title, chart.summary + count, chart.data + [mark for mark in marks if mark], chart.layout)
+
+
+def _alarm(run: Run, drawn: list[Thing], bucket: str, step: int) -> dict[str, Any]:
+    """A mark where an alarm was raised, at the height of the line."""
+    metric = next((thing.metric for thing in drawn if thing.name == bucket), None)
+    steps, values = run.history.metrics.series(metric or "")
+    at = int(steps.searchsorted(step))
+    if not values.size:
+        return {}
+    return {
+        "type": "scatter",
+        "mode": "markers+text",
+        "x": [step],
+        "y": [float(values[min(at, len(values) - 1)])],
+        "text": ["alarm"],
+        "textposition": "top center",
+        "name": label(f"alarm: {bucket}"),
+        "marker": {"symbol": "x", "size": 10, "color": INK},
+        "showlegend": False,
+        "hovertemplate": f"forgetting alarm: {label(bucket)}<extra></extra>",
+    }
+
+
+def tokens(view: View) -> Chart:
+    """What every bucket has cost so far."""
+    title = "Tokens spent, by bucket"
+    parts = of_buckets(view, "curriculum/tokens/{}")
+    data: list[dict[str, Any]] = []
+    said = []
+    for place, run in enumerate(view.runs):
+        spent = []
+        for part in parts:
+            steps, values = view.cut(run, *cumulated(*run.history.metrics.series(part.metric)))
+            if not values.size:
+                continue
+            [trace] = line(View(view.runs, 1), part.name, steps, values, values, part.look)
+            if len(view.runs) > 1:
+                trace["line"]["dash"] = look(place).dash
+                trace["showlegend"] = place == 0
+                trace["hovertemplate"] = f"%{{y}}<extra>{label(part.name)} · {label(run.name)}</extra>"
+            data.append(trace)
+            spent.append(f"{part.name} {values[-1]:,.0f}")
+        said += [f"{run.name + ': ' if len(view.runs) > 1 else ''}{', '.join(spent)}"] if spent else []
+    if not data:
+        return Chart(title, "Nothing to show yet: runs of GRPO tell this, fine-tuning does not.")
+    dashes = f" {first_dashes(view)}" if len(view.runs) > 1 else ""
+    return Chart(title, f"In all so far: {'; '.join(said)}.{dashes}", data, over_steps(view, {"rangemode": "tozero"}))

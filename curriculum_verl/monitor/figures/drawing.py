@@ -1,0 +1,171 @@
+"""What all pictures share: lines with their moving average, looks that do without colour, words for numbers."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from curriculum_verl.monitor.runs import Run
+from curriculum_verl.monitor.series import aligned, moving_average, thinned
+from curriculum_verl.monitor.view import View
+from curriculum_verl.palette import GREY, shades, style
+from curriculum_verl.runs.columns import Floats, Steps
+from curriculum_verl.runs.lines import ADVANCE
+from curriculum_verl.web.charts import Chart, label
+
+FEW = 40  # points that are marked
+MOST_MARKED = 60  # transitions that are drawn into every picture
+SYMBOLS = ("circle", "square", "diamond", "triangle-up", "triangle-down", "pentagon", "x", "star")
+PATTERNS = ("", "/", ".", "x", "\\", "-", "+", "|")
+OVER = {"fillmode": "overlay", "fgcolor": "white", "size": 7, "solidity": 0.25}  # of a pattern: on top of the colour
+SHARE = {"tickformat": ".0%", "rangemode": "tozero"}
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How one of several things is drawn, so that it is told apart with colour and without."""
+
+    colour: str
+    dash: str
+    symbol: str
+    pattern: str
+
+
+def look(place: int, count: int = 1, colour: str | None = None) -> Look:
+    """The look of one of several."""
+    given = style(place, count)
+    dash = ",".join(f"{length}px" for length in given.dash) or "solid"
+    return Look(colour or given.colour, dash, SYMBOLS[place % len(SYMBOLS)], PATTERNS[place % len(PATTERNS)])
+
+
+def bucket_look(place: int, count: int) -> Look:
+    """The look of a bucket: from light, easy, to dark, hard."""
+    return look(place, count, shades(count)[place])
+
+
+@dataclass(frozen=True, slots=True)
+class Thing:
+    """A metric that is drawn: what it is called, and its look."""
+
+    name: str
+    metric: str
+    look: Look
+
+
+def things(named: Iterable[tuple[str, str]]) -> list[Thing]:
+    """Metrics under their names, in the looks of a few."""
+    pairs = list(named)
+    return [Thing(name, metric, look(place, len(pairs))) for place, (name, metric) in enumerate(pairs)]
+
+
+def told(view: View, named: Iterable[tuple[str, str]]) -> list[Thing]:
+    """Those of the metrics that some run tells, under their names."""
+    return things(pair for pair in named if any(pair[1] in run.history.metrics.names for run in view.runs))
+
+
+def metric_chart(
+    view: View, title: str, drawn: Sequence[Thing], missing: str, *, share: bool = False, **axis: Any
+) -> Chart:
+    """Lines over the steps. Of one metric in several runs, the runs differ in colour; of several metrics, in dashes."""
+    data: list[dict[str, Any]] = []
+    said: list[str] = []
+    listed: set[str] = set()
+    several, single = len(view.runs) > 1, len(drawn) == 1
+    for place, run in enumerate(view.runs):
+        values = []
+        for thing in drawn:
+            steps, found = view.series(run, thing.metric)
+            if not found.size:
+                continue
+            seen = look(place, len(view.runs)) if several and single else thing.look
+            name = run.name if several and single else thing.name
+            traces = line(view, name, steps, found, view.smooth(run, thing.metric)[1], seen)
+            traces[-1]["showlegend"] = name not in listed
+            if several and not single:
+                traces[-1]["line"]["dash"] = look(place).dash
+                traces[-1]["hovertemplate"] = f"%{{y}}<extra>{label(name)} · {label(run.name)}</extra>"
+            listed.add(name)
+            data += traces
+            values.append(f"{'' if several and single else thing.name + ' '}{number(found[-1], share)}")
+        said += [f"{run.name}: {', '.join(values)}" if several else ", ".join(values)] if values else []
+    if not data:
+        return Chart(title, f"Nothing to show yet: {missing}.")
+    dashes = f" {first_dashes(view)}" if several and not single else ""
+    summary = f"{averaged(view)}{'; '.join(said)}{at_step(view)}.{dashes}"
+    return Chart(title, summary, data, over_steps(view, axis | (SHARE if share else {})))
+
+
+def first_dashes(view: View) -> str:
+    """Which run is drawn how, where colours tell of something else."""
+    kinds = ("solid", "dashed", "dotted", "dashes and dots", "sparse dots")
+    return (
+        "; ".join(f"{kinds[place % len(kinds)]}: {run.name}" for place, run in enumerate(view.runs)).capitalize() + "."
+    )
+
+
+def line(view: View, name: str, steps: Steps, values: Floats, smooth: Floats, seen: Look) -> list[dict[str, Any]]:
+    """The moving average as a line and the values themselves pale behind it; the values alone without a window."""
+    common: dict[str, Any] = {"type": "scatter", "name": label(name), "legendgroup": name}
+    mode = "lines+markers" if len(steps) <= FEW else "lines"
+    marker = {"color": seen.colour, "symbol": seen.symbol, "size": 6}
+    x, y = thinned(steps, smooth)
+    main = {**common, "x": x, "y": y, "mode": mode, "marker": marker}
+    main["line"] = {"color": seen.colour, "width": 2, "dash": seen.dash}
+    if view.window <= 1 or len(steps) < 2:
+        return [main]
+    x, y = thinned(steps, values)
+    pale = {**common, "x": x, "y": y, "mode": "lines", "opacity": 0.3, "showlegend": False, "hoverinfo": "skip"}
+    pale["line"] = {"color": seen.colour, "width": 1}
+    return [pale, main]
+
+
+def cumulated(steps: Steps, values: Floats) -> tuple[Steps, Floats]:
+    """Running totals."""
+    return steps, values.cumsum()
+
+
+def over_steps(view: View, yaxis: dict[str, Any] | None = None, **layout: Any) -> dict[str, Any]:
+    """The layout of a picture over steps, with the transitions of a run that is shown alone."""
+    return {"xaxis": {"title": "step"}, "yaxis": yaxis or {}, "shapes": transition_marks(view), **layout}
+
+
+def transition_marks(view: View) -> list[dict[str, Any]]:
+    """A line for each of the last transitions: advances drawn through, rollbacks dotted."""
+    if len(view.runs) != 1:
+        return []
+    first = view.first(view.runs[0])
+    shown = [switch for switch in view.runs[0].history.transitions if switch.step >= first][-MOST_MARKED:]
+    return [
+        {"type": "line", "xref": "x", "yref": "paper", "x0": at, "x1": at, "y0": 0, "y1": 1, "layer": "below"}
+        | {"line": {"color": GREY, "width": 1, "dash": "solid" if switch.kind == ADVANCE else "dot"}}
+        for switch in shown
+        for at in [switch.step + 0.5]
+    ]
+
+
+def number(value: float, share: bool = False) -> str:
+    """A number for people."""
+    if share:
+        return f"{value:.0%}" if abs(value) >= 0.1 or value == 0 else f"{value:.1%}"
+    return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.4g}"
+
+
+def averaged(view: View) -> str:
+    """What the lines are."""
+    return f"Moving average over {view.window} steps; latest value: " if view.window > 1 else "Latest value: "
+
+
+def at_step(view: View) -> str:
+    """The step that the latest values are of."""
+    return f" (step {view.runs[0].history.step})" if len(view.runs) == 1 else ""
+
+
+def names_under(run: Run, prefix: str) -> list[str]:
+    """What comes after a prefix, of the metrics that have nothing below that."""
+    found = (name.removeprefix(prefix) for name in run.history.metrics.names if name.startswith(prefix))
+    return sorted(name for name in found if name and "/" not in name)
+
+
+def smoothed_together(view: View, run: Run, metrics: Sequence[str], steps: Steps) -> list[Floats]:
+    """Moving averages of metrics on common steps, those without a value counting 0."""
+    on_steps = (aligned(steps, *run.history.metrics.series(name)) for name in metrics)
+    return [moving_average(steps, values, view.window) for values in on_steps]

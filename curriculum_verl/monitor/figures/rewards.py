@@ -1,0 +1,177 @@
+"""What the reward is made of, and the tools that responses use."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from curriculum_verl.monitor.figures.drawing import (
+    OVER,
+    at_step,
+    averaged,
+    look,
+    metric_chart,
+    names_under,
+    number,
+    over_steps,
+    smoothed_together,
+    things,
+)
+from curriculum_verl.monitor.runs import Run
+from curriculum_verl.monitor.series import thinned_together
+from curriculum_verl.monitor.tools import count_tools
+from curriculum_verl.monitor.view import View
+from curriculum_verl.palette import INK
+from curriculum_verl.web.charts import Chart, label
+
+WEIGHTED, RAW, TOOLS = "reward_weighted/", "reward/", "curriculum/curiosity/tools/"
+MISSING = "the run tells no reward components (they need reward.components, or the plug-in's reward manager)"
+
+
+def components(view: View) -> list[str]:
+    """Of all runs that are shown, in the order of the usual three."""
+    usual = ["final", "coherence", "curiosity"]
+    found = {name for run in view.runs for prefix in (WEIGHTED, RAW) for name in names_under(run, prefix)}
+    return [*(name for name in usual if name in found), *sorted(found - set(usual))]
+
+
+def now(view: View) -> Chart:
+    """What each component adds at the latest step: a ring while all add something, bars where one takes away."""
+    title = "Reward now: what each component adds"
+    names = components(view)
+    added = {run.name: [run.history.metrics.latest(WEIGHTED + name) for name in names] for run in view.runs}
+    added = {name: values for name, values in added.items() if any(value is not None for value in values)}
+    if not added:
+        return Chart(title, f"Nothing to show yet: {MISSING}.")
+    numbers = {name: [value or 0.0 for value in values] for name, values in added.items()}
+    said = "; ".join(
+        (f"{run}: " if len(view.runs) > 1 else "")
+        + ", ".join(f"{name} {value:+.3g}" for name, value in zip(names, values, strict=True))
+        + f", together {sum(values):.3g}"
+        for run, values in numbers.items()
+    )
+    looks = [look(place, len(names)) for place in range(len(names))]
+    [first, *others] = numbers.values()
+    positive = [place for place, value in enumerate(first) if value > 0]
+    if not others and min(first) >= 0 and positive:
+        ring = {
+            "type": "pie",
+            "hole": 0.55,
+            "sort": False,
+            "labels": [label(names[place]) for place in positive],
+            "values": [first[place] for place in positive],
+            "textinfo": "label+percent",
+            "texttemplate": "%{label}<br>%{value:.3f} (%{percent})",
+            "marker": {
+                "colors": [looks[place].colour for place in positive],
+                "pattern": {"shape": [looks[place].pattern for place in positive], **OVER},
+                "line": {"color": INK, "width": 1},
+            },
+            "textposition": "outside",
+            "automargin": True,
+            "hovertemplate": "%{label}: %{value:.4g}<extra></extra>",
+        }
+        middle = {"text": f"{sum(first):.3g}", "showarrow": False, "x": 0.5, "y": 0.5, "font": {"size": 20}}
+        return Chart(title, f"{said}{at_step(view)}.", [ring], {"annotations": [middle], "showlegend": False})
+    bars = [
+        {
+            "type": "bar",
+            "name": label(name),
+            "x": [label(run) for run in numbers] if others else [label(name)],
+            "y": [values[place] for values in numbers.values()],
+            "marker": {"color": seen.colour, "pattern": {"shape": seen.pattern, **OVER}},
+            "hovertemplate": "%{y:.4g}<extra>%{fullData.name}</extra>",
+        }
+        for place, (name, seen) in enumerate(zip(names, looks, strict=True))
+    ]
+    layout = {"barmode": "relative", "yaxis": {"zeroline": True}, "hovermode": "closest", "showlegend": bool(others)}
+    return Chart(title, f"{said}{at_step(view)}.", bars, layout)
+
+
+def weighted(view: View) -> Chart:
+    """Over the steps, as they add up to the reward; lines instead of areas where one takes away, or runs compare."""
+    title = "Reward by component, as weighted"
+    names = components(view)
+    told = [WEIGHTED + name for name in names]
+    if len(view.runs) == 1 and all(_never_negative(view.runs[0], name) for name in told):
+        return _stacked(view, view.runs[0], title, names)
+    return metric_chart(view, title, things(zip(names, told, strict=True)), MISSING)
+
+
+def raw(view: View) -> Chart:
+    """Over the steps, before any weight."""
+    names = components(view)
+    drawn = things((name, RAW + name) for name in names)
+    return metric_chart(view, "Reward by component, raw", drawn, MISSING)
+
+
+def _never_negative(run: Run, metric: str) -> bool:
+    return bool(np.all(run.history.metrics.series(metric)[1] >= 0))
+
+
+def _stacked(view: View, run: Run, title: str, names: Sequence[str]) -> Chart:
+    steps, _ = view.cut(run, run.history.steps, run.history.steps.astype(float))
+    told = [name for name in names if run.history.metrics.latest(WEIGHTED + name) is not None]
+    if not told or not steps.size:
+        return Chart(title, f"Nothing to show yet: {MISSING}.")
+    whole = smoothed_together(view, run, [WEIGHTED + name for name in told], run.history.steps)
+    x, rows = thinned_together(steps, np.array(whole)[:, -len(steps) :])
+    data: list[dict[str, Any]] = []
+    for place, name in enumerate(told):
+        seen = look(place, len(told))
+        data.append(
+            {
+                "type": "scatter",
+                "name": label(name),
+                "x": x,
+                "y": rows[place],
+                "stackgroup": "all",
+                "line": {"color": seen.colour, "width": 1.5, "dash": seen.dash},
+                "fillpattern": {"shape": seen.pattern, **OVER},
+            }
+        )
+    latest = {name: run.history.metrics.latest(WEIGHTED + name) or 0.0 for name in told}
+    said = ", ".join(f"{name} {number(value)}" for name, value in latest.items())
+    return Chart(title, f"{averaged(view)}{said}, together {number(sum(latest.values()))}.", data, over_steps(view))
+
+
+def tools(view: View) -> Chart:
+    """How often each tool is called in the latest batch."""
+    title = "Tools used in the latest batch"
+    found = {run.name: tool_shares(run) for run in view.runs}
+    found = {run: shares for run, shares in found.items() if shares}
+    if not found:
+        why = "no response called a tool, or the run neither tells of tools (curiosity does) nor logs its rollouts"
+        return Chart(title, f"Nothing to show yet: {why}.")
+    totals = Counter[str]()
+    for shares in found.values():
+        totals.update(shares)
+    names = [name for name, _ in totals.most_common()]
+    data: list[dict[str, Any]] = []
+    for place, (run, shares) in enumerate(found.items()):
+        seen = look(place, len(found))
+        bar: dict[str, Any] = {"type": "bar", "orientation": "h", "name": label(run)}
+        bar |= {"y": [label(name) for name in names], "x": [shares.get(name, 0.0) for name in names]}
+        bar["marker"] = {"color": seen.colour, "pattern": {"shape": seen.pattern, **OVER}}
+        data.append(bar | {"hovertemplate": "%{y}: %{x:.1%}<extra>%{fullData.name}</extra>"})
+    [first, *_] = found.items()
+    said = ", ".join(f"{name} {number(first[1].get(name, 0.0), share=True)}" for name in names[:6])
+    layout = {
+        "xaxis": {"tickformat": ".0%", "title": "share of the calls", "rangemode": "tozero"},
+        "yaxis": {"autorange": "reversed"},
+        "hovermode": "closest",
+    }
+    whose = f"{first[0]}: " if len(found) > 1 else ""
+    return Chart(title, f"Share of the tool calls of the latest batch: {whose}{said}.", data, layout)
+
+
+def tool_shares(run: Run) -> dict[str, float]:
+    """As the curiosity reward tells them, else as counted in the latest step of the rollout log."""
+    told = {name: run.history.metrics.latest(TOOLS + name) or 0.0 for name in names_under(run, TOOLS)}
+    if any(told.values()):
+        return told
+    steps = run.rollout_steps()
+    counts = count_tools(run.rollouts, steps[-1]) if run.rollouts is not None and steps else Counter()
+    whole = counts.total()
+    return {name: count / whole for name, count in counts.items()}

@@ -1,0 +1,50 @@
+"""Long series made short enough to draw: moving averages, and thinning that keeps every peak."""
+
+import numpy as np
+
+from curriculum_verl.runs.columns import Floats, Steps
+
+MOST = 1200  # points of a line: about two for each pixel it gets
+
+
+def moving_average(steps: Steps, values: Floats, window: int) -> Floats:
+    """The mean of each value and those of the steps before it, within `window` steps."""
+    if window <= 1 or not values.size:
+        return values
+    shift = values.mean()  # sums of numbers far from 0 would lose what differs between them
+    sums = np.concatenate([[0.0], np.cumsum(values - shift)])
+    ends = np.arange(1, len(values) + 1)
+    begins = steps.searchsorted(steps - window, side="right")
+    return np.asarray((sums[ends] - sums[begins]) / (ends - begins) + shift, dtype=np.float64)
+
+
+def thinned(steps: Steps, values: Floats, most: int = MOST) -> tuple[Steps, Floats]:
+    """The least and the greatest of every stretch, in their order, and both ends: no peak is lost."""
+    if len(steps) <= most:
+        return steps, values
+    width = -(-len(steps) // (most // 2 - 1))
+    stretches = -(-len(steps) // width)
+    rows = np.pad(values, (0, stretches * width - len(values)), mode="edge").reshape(stretches, width)
+    begins = np.arange(stretches) * width
+    found = np.concatenate([begins + rows.argmin(axis=1), begins + rows.argmax(axis=1), [0, len(steps) - 1]])
+    kept = np.unique(np.minimum(found, len(steps) - 1))
+    return steps[kept], values[kept]
+
+
+def thinned_together(steps: Steps, rows: Floats, most: int = MOST // 2) -> tuple[Steps, Floats]:
+    """Several series that are stacked, a row each: means of stretches, so that the parts still make the whole."""
+    if len(steps) <= most:
+        return steps, rows
+    edges = np.linspace(0, len(steps), most + 1, dtype=np.int64)
+    sums = np.add.reduceat(rows, edges[:-1], axis=1)
+    return steps[edges[1:] - 1], sums / np.diff(edges)
+
+
+def aligned(steps: Steps, there: Steps, values: Floats) -> Floats:
+    """The series on other steps, 0 where it has none."""
+    filled = np.zeros(len(steps))
+    places = np.searchsorted(steps, there)
+    inside = places < len(steps)
+    inside[inside] = steps[places[inside]] == there[inside]
+    filled[places[inside]] = values[inside]
+    return filled

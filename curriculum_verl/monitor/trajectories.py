@@ -1,0 +1,111 @@
+"""The tab of the trajectory viewer: its controls, and what they do."""
+
+import math
+from functools import partial
+from typing import Any
+
+from curriculum_verl.monitor.looking import ANY_STAGE, NOTHING, SAME_RUN, SCORES, Choice, look
+from curriculum_verl.monitor.viewer import ALL, FAILED, PASSED, Filter
+from curriculum_verl.monitor.watch import Watch
+from curriculum_verl.web.quiet import QUIETLY, gr, html
+
+
+class Trajectories:
+    """Builds the tab. `listen` afterwards, with what makes it look for a later step."""
+
+    def __init__(self, watch: Watch):
+        self._watch = watch
+        names = [run.name for run in watch.runs]
+        several = len(names) > 1
+        with gr.Row():
+            self._run = gr.Dropdown(names, value=names[0], label="Run", elem_id="viewer-run", visible=several)
+            self._step = gr.Number(None, label="Step (the nearest logged)", precision=0, elem_id="viewer-step")
+            self._earlier = gr.Button("Earlier step", elem_id="viewer-earlier", size="sm")
+            self._later = gr.Button("Later step", elem_id="viewer-later", size="sm")
+            self._follow = gr.Checkbox(
+                True, label="Follow the latest step", elem_id="viewer-follow", container=False, min_width=190
+            )
+            self._marked = gr.Checkbox(
+                True, label="Mark steps and calls", elem_id="viewer-marked", container=False, min_width=190
+            )
+        with gr.Row():
+            self._buckets = gr.Dropdown([], label="Buckets (none: all)", multiselect=True, elem_id="viewer-buckets")
+            self._outcome = gr.Radio(
+                [ALL, PASSED, FAILED], value=ALL, label="Responses", elem_id="viewer-outcome", min_width=280
+            )
+            self._score = gr.Dropdown(list(SCORES), value=SCORES[0], label="Score", elem_id="viewer-score")
+            self._low = gr.Textbox("", label="Score from", placeholder="any", elem_id="viewer-low", min_width=90)
+            self._high = gr.Textbox("", label="Score to", placeholder="any", elem_id="viewer-high", min_width=90)
+        with gr.Row():
+            self._prompt = gr.Dropdown([], label="Prompt", elem_id="viewer-prompt", scale=3)
+            runs = [NOTHING, SAME_RUN, *(names if several else [])]
+            self._beside = gr.Dropdown(
+                runs, value=NOTHING, label="Beside it, the same prompt in", elem_id="viewer-beside"
+            )
+            self._stage = gr.Dropdown([ANY_STAGE], value=ANY_STAGE, label="… drawn in", elem_id="viewer-stage")
+        self._said = html(elem_id="viewer-said", elem_classes="cv")
+        with gr.Row(elem_id="viewer-panes"):
+            self._left, self._right = html(elem_id="viewer-left"), html(elem_id="viewer-right")
+        self._seen = gr.State(None)  # the latest step when this was shown
+
+    def listen(self, triggers: list[Any], tab: Any) -> None:
+        """What is chosen is shown; while the latest step is followed, the triggers show a later one."""
+        choices: list[Any] = [
+            self._run,
+            self._step,
+            self._follow,
+            self._prompt,
+            self._buckets,
+            self._outcome,
+            self._score,
+        ]
+        choices += [self._low, self._high, self._beside, self._stage, self._marked]
+        shown: list[Any] = [self._step, self._follow, self._prompt, self._buckets, self._score, self._stage]
+        shown += [self._said, self._left, self._right, self._seen]
+        for one in choices:
+            # Text that is pasted is a change; of the others a change may be the page's own.
+            event = one.change if one in (self._low, self._high) else one.input
+            event(partial(self._look, stays=one is not self._step), choices, shown, **QUIETLY)
+        for button, move in ((self._earlier, -1), (self._later, 1)):
+            button.click(partial(self._look, stays=False, move=move), choices, shown, **QUIETLY)
+        gr.on(triggers, self._follow_latest, [tab, self._seen, *choices], shown, **QUIETLY)
+
+    def _follow_latest(self, tab: str, seen: int | None, *choices: Any) -> tuple[Any, ...]:
+        run, follow = choices[0], choices[2]
+        with self._watch.lock:
+            steps = next((one.rollout_steps() for one in self._watch.runs if one.name == run), [])
+        latest = steps[-1] if steps else -1
+        if tab != "trajectories" or latest == seen or not (follow or seen is None):
+            return (gr.skip(),) * 10
+        return self._look(*choices)
+
+    def _look(self, *given: Any, stays: bool = True, move: int = 0) -> tuple[Any, ...]:
+        run, step, follow, line, buckets, outcome, score, low, high, beside, stage, marked = given
+        follow = bool(follow and stays)
+        wanted = Filter(tuple(buckets or ()), outcome or ALL, score or SCORES[0], limit(low), limit(high))
+        start = None if follow else step
+        choice = Choice(run, start, line, wanted, beside or NOTHING, stage or ANY_STAGE, bool(marked), move)
+        with self._watch.lock:
+            shown = look(self._watch, choice)
+            steps = next((one.rollout_steps() for one in self._watch.runs if one.name == run), [])
+        return (
+            shown.step,
+            follow,
+            gr.update(choices=shown.prompts, value=shown.line),
+            gr.update(choices=shown.buckets),
+            gr.update(choices=shown.scores),
+            gr.update(choices=shown.stages, value=choice.stage if choice.stage in shown.stages else ANY_STAGE),
+            shown.said,
+            shown.left,
+            shown.right,
+            steps[-1] if steps else -1,
+        )
+
+
+def limit(text: str) -> float | None:
+    """A limit of the scores; none if it is no number, which may be on its way to become one."""
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None

@@ -1,0 +1,25 @@
+"""Gradio, told to tell nobody: its telemetry is off before it is imported."""
+
+import os
+from typing import Any
+
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+# Gradio also keeps figures of every event for a page of its own, and sums them up with pandas after each: a timer that
+# ticks for days would cost more with every tick.
+os.environ["GRADIO_ANALYTICS_MAX_EVENTS"] = "1"
+os.environ["GRADIO_ANALYTICS_CACHE_FREQUENCY"] = str(10**9)
+
+import gradio as gr  # noqa: TID251
+
+from curriculum_verl.pages import escaped
+
+__all__ = ["QUIETLY", "gr", "html"]
+
+# Of every event: no spinner over what is on the page, no entry in an API that nobody is offered.
+QUIETLY: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+
+
+def html(value: str = "", **settings: Any) -> gr.HTML:
+    """A gr.HTML that runs no script of its own; plain text in it is shown as it is."""
+    return gr.HTML(escaped(value), js_on_load=None, apply_default_css=False, **settings)

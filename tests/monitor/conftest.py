@@ -1,0 +1,11 @@
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from chromium import chromium
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with chromium() as found:
+        yield found

@@ -1,0 +1,50 @@
+from pathlib import Path
+
+import pytest
+from monitor import made_up
+
+from curriculum_verl.errors import InputError
+from curriculum_verl.monitor.runs import find_metrics, names_of, open_runs
+
+
+def test_names_are_short_and_differ() -> None:
+    def named(*paths: str) -> list[str]:
+        return names_of([Path(path) for path in paths])
+
+    assert named("/out/run/checkpoints/curriculum.jsonl") == ["run"]
+    assert named("/out/a/checkpoints/curriculum.jsonl", "/out/b/checkpoints/curriculum.jsonl") == ["a", "b"]
+    assert named("/x/seed1/full/curriculum.jsonl", "/x/seed2/full/curriculum.jsonl") == ["seed1/full", "seed2/full"]
+    assert named("/x/one.jsonl", "/x/two.jsonl") == ["one", "two"]
+    assert len(set(named("/x/a/curriculum.jsonl", "/x/a/checkpoints/curriculum.jsonl"))) == 2
+
+
+def test_the_file_of_a_run_is_found_where_trainers_write_it(tmp_path: Path) -> None:
+    assert find_metrics(tmp_path) == tmp_path / "curriculum.jsonl"  # not there yet
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "curriculum.jsonl").touch()
+    assert find_metrics(tmp_path) == tmp_path / "checkpoints" / "curriculum.jsonl"
+    with pytest.raises(InputError, match="no folder"):
+        find_metrics(tmp_path / "nowhere")
+    with pytest.raises(InputError, match="--metrics"):
+        find_metrics(tmp_path / "checkpoints" / "curriculum.jsonl")
+
+
+def test_what_cannot_be_opened_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="got no run"):
+        open_runs([], [], None)
+    with pytest.raises(InputError, match="several runs"):
+        open_runs([tmp_path], [tmp_path / "x.jsonl"], tmp_path)
+    with pytest.raises(InputError, match="no folder"):
+        open_runs([tmp_path], [], tmp_path / "nowhere")
+
+
+def test_responses_of_a_process_that_was_resumed_before_them_are_void(tmp_path: Path) -> None:
+    path = made_up.write_run(tmp_path / "run", 40)
+    [run] = open_runs([tmp_path / "run"], [], None)
+    assert run.rollouts is None
+    run.followed.refresh()
+    assert run.rollout_steps() == [10, 20, 30, 40]
+    with path.open("ab") as file:
+        file.write(made_up.start(20, "rollouts"))
+    run.followed.refresh()
+    assert run.rollout_steps() == [10, 20]

@@ -1,0 +1,106 @@
+"""The trajectory viewer in a real browser: filters, marks, hostile responses, two runs beside each other."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from monitor import made_up
+
+pytest.importorskip("gradio")
+
+from monitor.watching import Reader, watched
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("trajectories")
+    made_up.write_run(root / "curriculum", 40)
+    made_up.write_run(root / "base", 20, seed=3)
+    return root
+
+
+@pytest.fixture(scope="module")
+def address(runs: Path) -> Iterator[str]:
+    with watched([runs / "curriculum", runs / "base"]) as url:
+        yield url
+
+
+@pytest.fixture
+def reader(address: str, browser: Any) -> Iterator[Reader]:
+    with Reader(browser, address) as visit:
+        visit.open("Trajectories")
+        visit.until("#viewer-said", "Step 40: 8 prompts of 8")
+        yield visit
+        visit.check()
+
+
+def test_steps_and_calls_are_marked(reader: Reader) -> None:
+    first = reader.page.locator("#viewer-left .cv-response").first
+    assert "✓ passed" in first.inner_text()
+    assert first.locator(".cv-is-call").all_inner_texts() == [
+        '→ callZOOM_IN {"x":120,"y":80}',
+        '→ callREAD_TEXT {"x":130}',
+        "✗ malformed call: syntaxcall",
+    ]
+    reader.page.get_by_label("Mark steps and calls").uncheck()
+    reader.eventually("document.querySelectorAll('#viewer-left .cv-is-call').length === 0")
+    assert "<tool_call>" in reader.page.locator("#viewer-left").inner_text()
+
+
+def test_filters_narrow_prompts_and_responses(reader: Reader) -> None:
+    reader.page.get_by_label("passed", exact=True).check()
+    reader.eventually("document.querySelectorAll('#viewer-left .cv-response').length === 1")
+    reader.choose("#viewer-buckets", "easy")
+    reader.until("#viewer-said", "3 prompts of 8, 3 responses")
+    reader.page.get_by_label("failed", exact=True).check()
+    reader.until("#viewer-said", "3 prompts of 8, 6 responses")
+    reader.choose("#viewer-score", "coherence")
+    reader.page.get_by_label("Score from").fill("0.35")
+    reader.until("#viewer-said", "3 prompts of 8, 3 responses")
+    reader.until("#viewer-left", "I guess 40.")
+
+
+def test_steps_are_walked_through_and_followed(reader: Reader, runs: Path) -> None:
+    reader.page.get_by_role("button", name="Earlier step").click()
+    reader.until("#viewer-said", "Step 30")
+    assert not reader.page.get_by_label("Follow the latest step").is_checked()
+    reader.page.locator("#viewer-step input").fill("12")
+    reader.until("#viewer-said", "Step 10")
+    reader.page.get_by_label("Follow the latest step").check()
+    reader.until("#viewer-said", "Step 40")
+    made_up.write_rollouts(runs / "curriculum" / "rollouts", [41])
+    with (runs / "curriculum" / "curriculum.jsonl").open("ab") as file:
+        file.write(made_up.line("step", 41, stage="everything", exit=[], metrics={}))
+    try:
+        reader.until("#viewer-said", "Step 41")
+        reader.until("#viewer-left", "I guess 41.")
+    finally:
+        (runs / "curriculum" / "rollouts" / "rollout_000041.jsonl").unlink()
+
+
+def test_the_same_prompt_stands_beside_it(reader: Reader) -> None:
+    reader.choose("#viewer-beside", "base")
+    reader.until("#viewer-right", "base, step 20")
+    assert reader.page.locator("#viewer-right .cv-prompt").inner_text().startswith("prompt p0")
+    reader.choose("#viewer-beside", "the same run")
+    reader.choose("#viewer-stage", "learn_coherence")
+    reader.until("#viewer-right", "curriculum, step ")
+    reader.choose("#viewer-beside", "nothing")
+    reader.eventually("!document.querySelector('#viewer-right .cv')")
+
+
+def test_hostile_responses_stay_texts(reader: Reader) -> None:
+    reader.choose("#viewer-prompt", "hostile")
+    reader.until("#viewer-left", "<script>window.stolen = 1</script>")
+    shown = reader.page.locator("#viewer-left")
+    assert "\\x1b[31mred" in shown.inner_text()
+    assert "{{this}}" in shown.inner_text()
+    assert shown.locator("script, img, a[href^=javascript]").count() == 0
+    assert reader.page.evaluate("window.stolen") is None
+    reader.page.get_by_label("Mark steps and calls").uncheck()
+    reader.until("#viewer-left", "The first 6,000 of 1,000,000 characters")
+    with reader.page.expect_download() as saved:
+        shown.get_by_role("link", name="The whole text").last.click()
+    assert saved.value.path().read_bytes() == b"x" * 1_000_000
+    assert reader.page.evaluate("window.stolen") is None
