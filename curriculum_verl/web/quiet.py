@@ -16,8 +16,9 @@ from curriculum_verl.pages import escaped
 
 __all__ = ["QUIETLY", "gr", "html"]
 
-# Of every event: no spinner over what is on the page, no entry in an API that nobody is offered.
-QUIETLY: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+# Of every event: no spinner over what is on the page, no entry in an API that nobody is offered, and none is lost while
+# another of its kind is answered (gradio's default but for `change`): the last one has its turn after it.
+QUIETLY: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "trigger_mode": "always_last"}
 
 
 def html(value: str = "", **settings: Any) -> gr.HTML:
