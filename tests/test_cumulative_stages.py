@@ -40,6 +40,8 @@ case "$*" in
         if [[ -n ${{problems-}} ]]; then echo "$problems" && exit 1; fi
         echo "$PWD/out" ;;
     *main_ppo*) exec {python} {folder}/trainer.py "$@" ;;
+    *"curriculum_verl.cli evaluate"*"--dry-run"*)
+        if [[ -n ${{refused-}} ]]; then echo "$refused" >&2 && exit 1; fi ;;
     *"curriculum_verl.cli evaluate"*) exec {python} {folder}/evaluate.py "$@" ;;
     *next_stage.py*)
         if [[ ${{dies-}} == next ]]; then exec {python} -c 'import moments; moments.reach("next")'; fi
@@ -289,6 +291,15 @@ def test_what_a_run_lacks_is_said_before_anything_is_made(folder: Path, data: Pa
         assert journal(folder) == []
         assert not (folder / "my output" / "settings.json").exists()
     assert run(folder, data, code=7, fails="evaluate before").count("the same command goes on from here") == 1
+
+
+def test_an_evaluation_that_cannot_be_made_does_not_claim_the_folder(folder: Path, data: Path) -> None:
+    said = run(folder, data, "--", "--tempreature", "0.7", code=1)
+    assert "unrecognized arguments: --tempreature" in said
+    said = run(folder, data, "--", "--temperature", "0", code=1, refused="at --temperature 0 take -n 1")
+    assert said.endswith("nothing was started:\nat --temperature 0 take -n 1\n")
+    assert not (folder / "my output" / "settings.json").exists()
+    assert "all is done" in run(folder, data, "--eval-responses", "1", "--", "--temperature", "0"), "as another command"
 
 
 @pytest.mark.parametrize(

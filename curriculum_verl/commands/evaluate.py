@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 from curriculum_verl.commands.arguments import count, filled, path
 from curriculum_verl.commands.generation import add_backend, add_data, add_sampling, add_scoring, add_server, read_job
-from curriculum_verl.commands.where import add_where
+from curriculum_verl.commands.where import add_workers
 from curriculum_verl.errors import InputError
 from curriculum_verl.words import counted
 
 if TYPE_CHECKING:
     from curriculum_verl.evaluation.plan import Evaluation, Plan
     from curriculum_verl.evaluation.stages import Named
+    from curriculum_verl.generation.job import Job
 
 PROG = "curriculum-verl evaluate"
 KS = (1, 4, 8)  # unless others are asked for, as far as the number of responses goes
@@ -76,7 +77,7 @@ def build_parser(prog: str = PROG) -> argparse.ArgumentParser:
     add_scoring(parser.add_argument_group("the scores"))
     add_backend(parser.add_argument_group("the backend"))
     add_server(parser.add_argument_group("a server (openai)"))
-    add_where(parser)
+    add_workers(parser.add_argument_group("where the work is done"))
     parser.set_defaults(split="val", model="")
     return parser
 
@@ -101,7 +102,7 @@ def main(argv: Sequence[str] | None = None, prog: str = PROG) -> int:
         return 0
     report = evaluate(plan, Placing(args.workers, args.ray), overwrite=args.overwrite)
     print(table(report.figures, report.changes))
-    print("\nIn per cent, but for score and tokens; in brackets 95 % intervals.")
+    print(f"\n{_asked(plan.evaluation.job)}. In per cent, but for score and tokens; in brackets 95 % intervals.")
     for line in [*in_words(report.changes, report.names), *(f"warning: {text}" for text in warnings_of(report))]:
         print(line)
     print("\n" + "\n".join(str(args.out.parent / name) for name in files_of(args.out)))
@@ -145,9 +146,15 @@ def _would(plan: "Plan") -> str:
         lines.append(f"{planned.model.name}: {planned.model.path}, {kind}{state}")
     left = sum(planned.known is None for planned in plan.models) * len(plan.prompts.bucket) * job.count
     ks = ", ".join(f"pass@{k}" for k in evaluation.ks)
-    lines.append(f"{job.count} responses to each of {counted(len(plan.prompts.bucket), 'prompt')} for {ks}")
+    lines.append(f"{_asked(job)}, for {ks}")
     lines.append(f"{counted(left, 'response')} to be made, at most {left * job.sampling.max_tokens:,} tokens")
     return "\n".join([*lines, f"into {evaluation.out}; a dry run: nothing was written"])
+
+
+def _asked(job: "Job") -> str:
+    """How the responses come about."""
+    how = "greedy" if job.sampling.temperature == 0 else f"sampled at temperature {job.sampling.temperature:g}"
+    return f"{counted(job.count, 'response')} to a prompt, {how}, of at most {job.sampling.max_tokens:,} tokens"
 
 
 _KINDS = {

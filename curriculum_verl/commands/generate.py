@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from curriculum_verl.commands.arguments import count, filled, path
 from curriculum_verl.commands.generation import add_backend, add_data, add_sampling, add_scoring, add_server, read_job
+from curriculum_verl.commands.where import add_workers
 from curriculum_verl.errors import InputError
 from curriculum_verl.words import counted
 
 if TYPE_CHECKING:
     from curriculum_verl.generation.placing import Placing
-    from curriculum_verl.generation.run import Done, Plan
+    from curriculum_verl.generation.run import Plan
 
 PROG = "curriculum-verl generate"
 
@@ -58,23 +59,10 @@ def build_parser(prog: str = PROG) -> argparse.ArgumentParser:
     add_scoring(parser.add_argument_group("the scores"))
     add_backend(parser.add_argument_group("the backend"))
     add_server(parser.add_argument_group("a server (openai)"))
-    _add_where(parser.add_argument_group("where the work is done"))
+    where = parser.add_argument_group("where the work is done")
+    add_workers(where)
+    where.add_argument("--shard", type=filled, default="1/1", metavar="I/N", help="only this part of the prompts")
     return parser
-
-
-def _add_where(group: "argparse._ArgumentGroup") -> None:
-    group.add_argument(
-        "--workers", type=count, metavar="N", help="processes on this machine, or on Ray (1, or its GPUs)"
-    )
-    group.add_argument(
-        "--ray",
-        nargs="?",
-        const="",
-        metavar="ADDRESS",
-        help="a Ray cluster: at ADDRESS, else the one at hand, else a new one on this machine; a worker has a GPU of "
-        "its own; model, data and DIR must be on storage that all its machines share",
-    )
-    group.add_argument("--shard", type=filled, default="1/1", metavar="I/N", help="only this part of the prompts")
 
 
 def main(argv: Sequence[str] | None = None, prog: str = PROG) -> int:
@@ -87,14 +75,27 @@ def main(argv: Sequence[str] | None = None, prog: str = PROG) -> int:
         parser.error("--first: has a meaning with --stop-early only")
     first = (args.first or 3) if args.stop_early else None
     job = read_job(args, first=first, shard=_shard(args.shard))
+    from curriculum_verl.generation.checkpoints import find_checkpoint
+    from curriculum_verl.generation.merging import loaded_from
     from curriculum_verl.generation.placing import Placing
     from curriculum_verl.generation.run import generate, look
+    from curriculum_verl.generation.telling import nothing_made, told
 
     placing = Placing(args.workers, args.ray)
+    checkpoint = None if args.backend == "openai" else find_checkpoint(args.model, args.base_model)
+    if checkpoint is not None:
+        job = checkpoint.asked(job, args.model)
     if args.dry_run:
         print(_would(look(job), placing))
         return 0
-    print(_did(generate(job, placing, overwrite=args.overwrite)))
+    if checkpoint is not None and checkpoint.kind != "ready":
+        look(job)  # before merging takes time
+    aside = job.output.with_name(f".{job.output.name}{job.shard.suffix}.merged")
+    with loaded_from(job, checkpoint, aside) as job:
+        done = generate(job, placing, overwrite=args.overwrite)
+    print("\n".join(told(done)))
+    if (problem := nothing_made(done)) is not None:
+        raise InputError(problem)
     return 0
 
 
@@ -123,23 +124,3 @@ def _would(plan: "Plan", placing: "Placing") -> str:
     elif plan.done:
         lines.append(f"{counted(plan.done, 'prompt')} of these are finished already")
     return "\n".join([*lines, f"into {job.output}; a dry run: nothing was written"])
-
-
-def _did(done: "Done") -> str:
-    counts = done.manifest["counts"]
-    lines = [
-        f"{counted(counts.get('rollouts', 0), 'rollout')} with {counted(counts['responses'], 'response')} and "
-        f"{counts['tokens']:,} tokens"
-        + (f", {done.speed:,.0f} tokens/s" if done.speed is not None else " (nothing was left to do)")
-    ]
-    if "saved_responses" in counts:
-        right, wrong = (counts.get(f"stopped_{why}", 0) for why in ("all_right", "all_wrong"))
-        lines.append(
-            f"stopped early: {counted(right + wrong, 'prompt')} ({right:,} all right, {wrong:,} all wrong); saved "
-            f"{counted(counts['saved_responses'], 'response')} and about {counts['saved_tokens']:,} tokens"
-        )
-    if counts["unscored"]:
-        lines.append(f"{counted(counts['unscored'], 'response')} could not be scored and stand apart, with the reason")
-    for reason, number in done.manifest["rejected"].items():
-        lines.append(f"rejected: {reason}: {number:,} (in {done.places.rejects})")
-    return "\n".join([*lines, f"{done.places.rollouts}\n{done.places.manifest}"])

@@ -30,3 +30,18 @@ def runner_of(args: argparse.Namespace) -> "AbstractContextManager[Runner]":
     from curriculum_verl.parallel import runner
 
     return runner(args.workers, args.ray)
+
+
+def add_workers(group: "argparse._ArgumentGroup") -> None:
+    """The same for what a model does, where a worker on Ray has a GPU of its own."""
+    group.add_argument(
+        "--workers", type=count, metavar="N", help="processes on this machine, or on Ray (1, or its GPUs)"
+    )
+    group.add_argument(
+        "--ray",
+        nargs="?",
+        const="",
+        metavar="ADDRESS",
+        help="a Ray cluster: at ADDRESS, else the one at hand, else a new one on this machine; a worker has a GPU of "
+        "its own; model, data and output must be on storage that all its machines share",
+    )

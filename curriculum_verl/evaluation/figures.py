@@ -16,13 +16,14 @@ OVERALL = "(all)"  # a bucket's name cannot be taken for it
 class Answers:
     """One prompt with the numbers of all its responses.
 
-    A response that no verifier could judge has no score, and its tokens are not known.
+    A response that no verifier could judge has no score, and its tokens are not known; nor are those that a server does
+    not count.
     """
 
     id: str
     bucket: str
     scores: list[float | None]
-    tokens: list[int]
+    tokens: list[int | None]
     cut: list[bool]  # whether it hit the limit of tokens
     traces: list[Trace]
 
@@ -103,7 +104,7 @@ class _Columns:
                 ]
             ),
             score=column([float(np.mean(scores)) for scores in scored]),
-            tokens=column([_mean_of(one.tokens) for one in answers]),
+            tokens=column([_mean_of([count for count in one.tokens if count is not None]) for one in answers]),
             cut=column([_mean_of(one.cut) for one in answers]),
             tools=column([tool_use_rate(one.traces) for one in answers]),
         )

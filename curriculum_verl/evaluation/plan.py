@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from curriculum_verl.errors import ConfigError, InputError
-from curriculum_verl.evaluation.checkpoints import Checkpoint, find_checkpoint
 from curriculum_verl.evaluation.figures import Measuring
 from curriculum_verl.evaluation.prompts import Prompts, read_buckets
 from curriculum_verl.evaluation.samples import Samples, read_samples
 from curriculum_verl.evaluation.stages import Named
 from curriculum_verl.evaluation.tables import require_pandas
+from curriculum_verl.generation.checkpoints import Checkpoint, find_checkpoint
 from curriculum_verl.generation.data import Catalogue, read_catalogue
 from curriculum_verl.generation.folder import as_read, differences
 from curriculum_verl.generation.job import Job
@@ -55,6 +55,12 @@ class Evaluation:
     def samples(self) -> Path:
         """The folder of what was sampled, beside the report."""
         return self.out.with_suffix(".samples")
+
+    def job_of(self, model: Named, checkpoint: Checkpoint | None) -> Job:
+        """What one model is asked; the backend finds config and tokenizer, though not yet weights that are merged."""
+        if checkpoint is None:
+            return replace(self.job, backend=replace(self.job.backend, model=model.path, base_model=None))
+        return checkpoint.asked(self.job, model.path)
 
     def file(self, model: Named) -> str:
         """The name under which a model's samples are kept."""
@@ -119,11 +125,7 @@ def _settings(
     evaluation: Evaluation, model: Named, checkpoint: Checkpoint | None, catalogue: Catalogue
 ) -> dict[str, Any]:
     """All that decides about a model's samples."""
-    path = model.path if checkpoint is None else checkpoint.config
-    base = None if checkpoint is None or checkpoint.kind != "ready" else checkpoint.base_model
-    job = replace(evaluation.job, backend=replace(evaluation.job.backend, model=path, base_model=base))
+    job = evaluation.job_of(model, checkpoint)
     settings = job.settings(catalogue)
-    if checkpoint is not None:
-        settings["model"] = checkpoint.fingerprint()
     settings["operations"] = sorted(evaluation.operations.weights)
     return as_read(settings)

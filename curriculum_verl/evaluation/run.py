@@ -2,19 +2,18 @@
 
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from curriculum_verl import __version__
 from curriculum_verl.errors import InputError
 from curriculum_verl.evaluation.figures import changes_of, figures_of
-from curriculum_verl.evaluation.merging import loadable
 from curriculum_verl.evaluation.plan import Evaluation, Plan, Planned
 from curriculum_verl.evaluation.report import Report, write
 from curriculum_verl.evaluation.samples import Samples, condense, write_samples
+from curriculum_verl.generation.fingerprint import digest
+from curriculum_verl.generation.merging import loaded_from
 from curriculum_verl.generation.placing import Placing
 from curriculum_verl.generation.run import generate
 from curriculum_verl.outputs import work_folder
@@ -43,9 +42,13 @@ def _sample(planned: Planned, evaluation: Evaluation, placing: Placing, overwrit
     name = evaluation.file(planned.model)
     rollouts, result = evaluation.samples / name, evaluation.samples / f"{name}.json"
     result.unlink(missing_ok=True)
-    with _loadable(planned, evaluation.samples / f".{name}.merged", evaluation.merged) as (path, base):
-        backend = replace(evaluation.job.backend, model=path, base_model=base)
-        done = generate(replace(evaluation.job, backend=backend, output=rollouts), placing, overwrite=overwrite)
+    job = replace(evaluation.job_of(planned.model, planned.checkpoint), output=rollouts)
+    kept = evaluation.merged
+    into = evaluation.samples / f".{name}.merged"
+    if kept is not None:  # under a name that other weights would not have
+        into = kept / f"{name}-{digest(planned.settings['model'])[:12]}"
+    with loaded_from(job, planned.checkpoint, into, keep=kept is not None) as job:
+        done = generate(job, placing, overwrite=overwrite)
     samples = condense(done.places, planned.settings, evaluation.operations)
     if not samples.answered:
         reason = next(iter(samples.skipped.values()), "there is none")
@@ -57,23 +60,6 @@ def _sample(planned: Planned, evaluation: Evaluation, placing: Placing, overwrit
         rollouts.replace(gone)
         shutil.rmtree(gone)
     return samples
-
-
-@contextmanager
-def _loadable(planned: Planned, aside: Path, kept: Path | None) -> Iterator[tuple[str, str | None]]:
-    """Model and base for the backend; what was made of a checkpoint is gone afterwards, unless it is to be kept."""
-    if planned.checkpoint is None:
-        yield planned.model.path, None
-        return
-    # Under a name that other weights would not have.
-    into = aside if kept is None else kept / f"{aside.stem.lstrip('.')}-{planned.settings['model'][-12:]}"
-    shutil.rmtree(aside, ignore_errors=True)  # of a run that was killed, perhaps of other weights
-    if planned.checkpoint.kind != "ready" and not into.exists():
-        print(f"evaluate: {planned.model.name}: is put together from verl's checkpoint", file=sys.stderr)
-    try:
-        yield loadable(planned.checkpoint, into)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
 
 
 def put_together(plan: Plan, samples: Mapping[str, Samples]) -> Report:
@@ -102,7 +88,11 @@ def _facts(plan: Plan) -> dict[str, Any]:
             "buckets": plan.prompts.sizes,
         },
         "sampling": settings["sampling"] | {"responses": evaluation.job.count, "seed": evaluation.job.seed},
-        "backend": {"kind": settings["backend"], "options": settings["backend_options"]},
+        "backend": {
+            "kind": settings["backend"],
+            "options": settings["backend_options"],
+            "url": evaluation.job.backend.url,
+        },
         "scoring": settings["scoring"],
         "versions": settings["versions"],
         "intervals": {
@@ -120,7 +110,7 @@ def _described(planned: Planned, samples: Samples) -> dict[str, Any]:
         "name": planned.model.name,
         "path": planned.model.path,
         "kind": "server" if checkpoint is None else checkpoint.kind,
-        "fingerprint": planned.settings["model"],
+        "fingerprint": None if checkpoint is None else digest(planned.settings["model"]),
         "prompts": len(samples.answered),
         "tokens": samples.tokens,
         "skipped": samples.skipped,
@@ -137,6 +127,8 @@ def warnings_of(report: Report) -> list[str]:
             told.append(
                 f"{model['name']}: {len(skipped):,} prompts were not answered and do not count, such as: {first}"
             )
+        if model["tokens"] is None:
+            told.append(f"{model['name']}: the server does not count all tokens; lengths are of what it counts")
         for reason, count in model["unscored"].items():
             told.append(f"{model['name']}: {count:,} responses could not be scored and count as failed: {reason}")
     return told

@@ -13,6 +13,7 @@ from curriculum_verl.errors import InputError
 from curriculum_verl.evaluation.figures import Answers
 from curriculum_verl.generation.data import Reject
 from curriculum_verl.generation.folder import Places, document
+from curriculum_verl.generation.rounds import UNSCORED
 from curriculum_verl.rewards.curiosity import trace_response
 from curriculum_verl.rewards.scorer import ScoringSettings
 from curriculum_verl.rewards.scoring import Response
@@ -21,15 +22,14 @@ from curriculum_verl.rewards.usage import Trace
 from curriculum_verl.schema import Reader
 
 VERSION = 1
-UNSCORED = "unscored"
 
 
 class Answered(msgspec.Struct, frozen=True):
-    """One prompt: a score of every response or none, tokens and ends of those with a score, traces of all."""
+    """One prompt: a score of every response or none, tokens (or none) and ends of those with a score, traces of all."""
 
     id: str
     scores: list[float | None]
-    tokens: list[int]
+    tokens: list[int | None]
     cut: list[bool]
     traces: list[str]
 
@@ -51,9 +51,10 @@ class Samples(msgspec.Struct, frozen=True):
         ]
 
     @property
-    def tokens(self) -> int:
-        """All that were counted."""
-        return sum(sum(one.tokens) for one in self.answered)
+    def tokens(self) -> int | None:
+        """All of them, if all were counted."""
+        counts = [count for one in self.answered for count in one.tokens]
+        return None if None in counts else sum(count or 0 for count in counts)
 
 
 class _Unscored(msgspec.Struct):
@@ -66,7 +67,7 @@ class _Line(msgspec.Struct):
     prompt: list[dict[str, Any]]
     response: list[str]
     reward: list[float]
-    tokens: list[int]
+    tokens: list[int | None]
     finish: list[str]
     unscored: list[_Unscored] = []
 
@@ -89,7 +90,7 @@ def condense(places: Places, settings: dict[str, Any], operations: Operations) -
     reasons = Counter(one.reason or "no reason was given" for line in lines for one in line.unscored)
     skipped = {}
     for reject in _lines(places.rejects, Reject):
-        if reject.reason == UNSCORED and reject.id is not None:
+        if reject.reason == UNSCORED and reject.id is not None and reject.responses:
             traces = [_trace(text, "", operations) for text in reject.responses]
             answered.append(Answered(reject.id, [None] * len(traces), [], [], traces))
             reasons[reject.message] += len(traces)

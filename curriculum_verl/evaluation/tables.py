@@ -1,6 +1,7 @@
 """Figures as tables: one value a row for CSV and analysis, and what a terminal shows."""
 
 import importlib
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
@@ -70,7 +71,7 @@ def _row(one: Figures, change: Change | None) -> dict[str, str]:
     row |= {f"pass@{k}": f"{100 * estimate.value:.1f}" for k, estimate in one.pass_at.items() if k > 1}
     row |= {
         "score": f"{one.score.value:.3f}",
-        "tokens": f"{one.tokens.value:,.1f}",
+        "tokens": "-" if math.isnan(one.tokens.value) else f"{one.tokens.value:,.1f}",
         "cut": f"{100 * one.cut.value:.1f}",
     }
     row |= {"tool use": f"{100 * one.tool_use.value:.1f}", "calls": f"{one.calls:.2f}"}

@@ -4,9 +4,11 @@ for request, responses in backend.sample(requests):    # as they are finished, i
     ...
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any, Literal, Protocol
+
+Finish = Literal["stop", "length", "content_filter"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +36,11 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Generated:
-    """One response."""
+    """One response; `tokens` is None where a server does not count them."""
 
     text: str
-    tokens: int
-    finish: Literal["stop", "length"]
-    details: Mapping[str, Any] = field(default_factory=dict)
+    tokens: int | None
+    finish: Finish
 
 
 class Backend(Protocol):

@@ -139,7 +139,11 @@ def data_files(given: Sequence[str], sides: str) -> list[Path]:
     found: list[Path] = []
     for name in given:
         path = Path(name) / NAME if Path(name).is_dir() and manifest_kind(Path(name) / NAME) == KIND else Path(name)
-        found += _of_manifest(path, sides) if path.name.endswith(NAME) and path.is_file() else rollout_files([name])
+        found += (
+            _of_manifest(path, sides)
+            if path.name.endswith(NAME) and path.is_file()
+            else rollout_files([name], "prompts")
+        )
     return list(dict.fromkeys(found))
 
 

@@ -9,11 +9,11 @@ from curriculum_verl.generation.models import find_model
 from curriculum_verl.generation.settings import BackendSettings
 
 PACKAGES = {"hf": ("torch", "transformers", "peft"), "vllm": ("vllm", "torch", "transformers"), "openai": ()}
-# What decides about a response. The rest says how fast it comes, or who may ask.
+# What decides about a response. The rest says how fast it comes, or where and by whom it is asked for.
 DECISIVE = {
     "hf": ("dtype", "device", "batch", "context", "threads", "template"),
     "vllm": ("dtype", "context", "template", "tensor_parallel"),
-    "openai": ("url", "template"),
+    "openai": ("template",),
 }
 
 

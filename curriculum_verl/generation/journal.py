@@ -18,6 +18,8 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
     position: int
     responses: int = 0
     tokens: int = 0
+    uncounted: int = 0  # responses whose tokens a server does not count
+    filtered: int = 0  # responses that a server's content filter ended
     unscored: int = 0
     stopped: str | None = None  # early, and why
     saved_responses: int = 0

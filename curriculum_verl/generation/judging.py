@@ -16,11 +16,13 @@ from curriculum_verl.generation.prompts import Prompt
 from curriculum_verl.preprocessing.original import all_extra
 from curriculum_verl.rewards.scorer import ScoringSettings
 from curriculum_verl.rewards.scoring import Response, Score
+from curriculum_verl.rewards.verifiers.answers import accepted_answers
 from curriculum_verl.rewards.verifiers.guarding import guarded
-from curriculum_verl.rewards.verifiers.registry import FinalVerifier, build_verifier
+from curriculum_verl.rewards.verifiers.registry import FinalVerifier, build_verifier, choose
 from curriculum_verl.rewards.verifiers.settings import FinalSettings
 from curriculum_verl.schema import Reader
 
+TRUTHLESS = ("instructions",)  # verifiers that may take what they need from elsewhere than the ground truth
 LIBRARIES = ("if-verifiable", "math-verify", "reasoning-gym", "verl")
 
 
@@ -46,7 +48,7 @@ class Judge:
     """Scores from any thread; a response that no verifier can score has none, and the reason."""
 
     def __init__(self, scoring: Scoring):
-        self._forced = scoring.verifier
+        self._forced, self._final = scoring.verifier, scoring.final
         verifier = build_verifier(scoring.final)
         assert isinstance(verifier, FinalVerifier)
         self._verifier = verifier
@@ -56,20 +58,26 @@ class Judge:
 
     def score(self, prompt: Prompt, text: str) -> Score:
         """What a response is worth."""
-        response = Response(
-            text,
-            prompt.ground_truth,
-            prompt.data_source,
-            prompt.style,
-            prompt.text,
-            all_extra(prompt.extra),
-        )
         verifier = self._verifier if self._forced is None else self._verifier.use(self._forced)
-        return guarded(verifier, response)
+        return guarded(verifier, _response(prompt, text))
+
+    def problem(self, prompt: Prompt) -> str | None:
+        """Why no response to the prompt can have a score, as far as that shows before there is one."""
+        try:
+            name = self._forced or choose(self._final, _response(prompt, ""))
+            if ":" not in name and name not in TRUTHLESS:  # a user's own function may do without
+                accepted_answers(prompt.ground_truth)
+        except InputError as error:
+            return str(error)
+        return None
 
     def close(self) -> None:
         """End the verifiers' processes."""
         self._verifier.close()
+
+
+def _response(prompt: Prompt, text: str) -> Response:
+    return Response(text, prompt.ground_truth, prompt.data_source, prompt.style, prompt.text, all_extra(prompt.extra))
 
 
 def check_scoring(scoring: Scoring) -> None:

@@ -1,16 +1,15 @@
 """What a model's path stands for: a folder of a model, or of a LoRA adapter with its base; and how to know it again."""
 
-import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from curriculum_verl.errors import InputError
+from curriculum_verl.generation.fingerprint import fingerprint
 
 ADAPTER = "adapter_config.json"
 CONFIG = "config.json"
-WEIGHTS = ("*.safetensors", "*.bin", "*.safetensors.index.json", "*.bin.index.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +25,17 @@ class Model:
         own = self.adapter is not None and (self.adapter / "tokenizer_config.json").is_file()
         return self.adapter if own and self.adapter is not None else self.base
 
+    @property
+    def folders(self) -> dict[str, Path]:
+        """What it is made of."""
+        return {"base": self.base} | ({} if self.adapter is None else {"adapter": self.adapter})
+
     def facts(self) -> dict[str, Any]:
-        """Where the model is, and a fingerprint by which it is known again: configs in full, weights by size."""
-        folders = [folder for folder in (self.base, self.adapter) if folder is not None]
+        """Where the model is, and by what it is known again."""
         return {
             "path": str(self.base),
             "adapter": None if self.adapter is None else str(self.adapter),
-            "fingerprint": _fingerprint(folders),
+            "fingerprint": fingerprint(self.folders),
         }
 
 
@@ -40,13 +43,7 @@ def find_model(path: str, base_model: str | None = None) -> Model:
     """The model that a path, or a name on the hub, stands for; an InputError says what is wrong with it."""
     folder = _folder(path)
     if (folder / ADAPTER).is_file():
-        base = base_model or _base_of(folder)
-        found = _folder(base)
-        if not (found / CONFIG).is_file():
-            raise InputError(
-                f"{found}: the base of the adapter {folder} has no {CONFIG}; name another with --base-model"
-            )
-        return Model(found, folder)
+        return Model(_base_folder(folder, base_model or _base_of(folder)), folder)
     if base_model is not None:
         raise InputError(f"{path}: has no {ADAPTER}, so that a base model has no meaning; leave it out")
     if not (folder / CONFIG).is_file():
@@ -57,6 +54,18 @@ def find_model(path: str, base_model: str | None = None) -> Model:
             )
         raise InputError(f"{path}: has neither {CONFIG} nor {ADAPTER}, expected a model or a LoRA adapter{hint}")
     return Model(folder)
+
+
+def _base_folder(adapter: Path, base: str) -> Path:
+    try:
+        found = _folder(base)
+    except InputError as error:
+        raise InputError(
+            f"{adapter}: is an adapter of {base}, which is not there; where it is now is said by --base-model\n{error}"
+        ) from error
+    if not (found / CONFIG).is_file():
+        raise InputError(f"{found}: the base of the adapter {adapter} has no {CONFIG}; name another with --base-model")
+    return found
 
 
 def _folder(path: str) -> Path:
@@ -97,14 +106,3 @@ def _base_of(adapter: Path) -> str:
     if not base:
         raise InputError(f"{adapter / ADAPTER}: names no base_model_name_or_path; name the base with --base-model")
     return str(base)
-
-
-def _fingerprint(folders: list[Path]) -> str:
-    """Weights are many GB: their names and sizes must do, with the index and every config byte for byte."""
-    found = hashlib.sha256()
-    for folder in folders:
-        for path in sorted({path for pattern in ("*.json", "*.jinja", *WEIGHTS) for path in folder.glob(pattern)}):
-            content = path.read_bytes() if path.suffix in (".json", ".jinja") else str(path.stat().st_size).encode()
-            found.update(f"{path.name}\0{len(content)}\0".encode() + content)
-        found.update(b"\1")
-    return f"sha256:{found.hexdigest()}"

@@ -59,7 +59,7 @@ class Watch:
             self._tokens += entry.tokens
         self._done += count
         if count:
-            self._bar.set_postfix_str(f"{self.speed:,.0f} tokens/s", refresh=False)
+            self._bar.set_postfix_str(self._pace(), refresh=False)
         self._bar.update(count)
 
     @property
@@ -67,13 +67,17 @@ class Watch:
         """Tokens a second of this run."""
         return self._tokens / max(1e-9, time.monotonic() - self._began)
 
+    def _pace(self) -> str:
+        """Tokens a second, unless they are not counted."""
+        return f"{self.speed:,.0f} tokens/s" if self._tokens or self._done == self._before else "tokens unknown"
+
     def words(self) -> str:
         """How far it is, and how long it will take."""
         made = self._done - self._before
         passed = time.monotonic() - self._began
         left = f"{duration(passed / made * (self._total - self._done))} left" if made else "no prompt is finished yet"
         share = self._done / self._total
-        return f"{self._done:,} of {self._total:,} prompts ({share:.0%}), {self.speed:,.0f} tokens/s, {left}"
+        return f"{self._done:,} of {self._total:,} prompts ({share:.0%}), {self._pace()}, {left}"
 
 
 def duration(seconds: float) -> str:

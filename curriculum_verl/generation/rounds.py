@@ -17,6 +17,7 @@ from curriculum_verl.preprocessing.original import original_extra
 from curriculum_verl.rewards.scoring import Score
 
 SOLVED, HOPELESS = "all_right", "all_wrong"
+UNSCORED = "unscored"  # why a prompt is a reject
 
 
 @dataclass(slots=True)
@@ -51,9 +52,14 @@ class Progress:
         if job.first is not None and len(self.responses) < job.count:
             self.stopped = _agreed([score.value for score in self.scores], threshold)
 
+    @property
+    def failure(self) -> str | None:
+        """Why there is not a single score."""
+        return None if any(score.value is not None for score in self.scores) else self.scores[0].failure
+
     def entry(self, job: Job) -> Entry:
         """The finished prompt; without a single score it is a reject, since it would be nobody's rollout."""
-        tokens = sum(response.tokens for response in self.responses)
+        counted = [response.tokens for response in self.responses if response.tokens is not None]
         unscored = sum(score.value is None for score in self.scores)
         left = job.count - len(self.responses)
         nothing = unscored == len(self.scores)
@@ -61,11 +67,13 @@ class Progress:
         return Entry(
             position=self.position,
             responses=len(self.responses),
-            tokens=tokens,
+            tokens=sum(counted),
+            uncounted=len(self.responses) - len(counted),
+            filtered=sum(response.finish == "content_filter" for response in self.responses),
             unscored=unscored,
             stopped=self.stopped,
             saved_responses=left,
-            saved_tokens=round(left * tokens / len(self.responses)),
+            saved_tokens=round(left * sum(counted) / len(counted)) if counted else 0,
             line=NOTHING if nothing else content,
             reject=content if nothing else NOTHING,
         )
@@ -101,7 +109,7 @@ class Progress:
     def _reject(self) -> Reject:
         reason = f"none of {len(self.scores)} responses could be scored: {self.scores[0].failure}"
         texts = [response.text for response in self.responses]
-        return Reject(*self.prompt.place, "unscored", reason, id=self.prompt.id, responses=texts)
+        return Reject(*self.prompt.place, UNSCORED, reason, id=self.prompt.id, responses=texts)
 
 
 def refused(position: int, prompt: Prompt, error: RefusedError) -> Entry:

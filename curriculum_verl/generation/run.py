@@ -22,6 +22,8 @@ from curriculum_verl.generation.progress import Watch
 from curriculum_verl.manifest import file_hash
 
 VERSION = 1
+COUNTED = ("responses", "tokens", "uncounted", "filtered", "unscored")  # of each prompt
+COUNTS = ("prompts", "rollouts", *COUNTED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +84,13 @@ def _publish(plan: Plan, places: Places, done: Mapping[int, Place]) -> dict[str,
     missing = sum(position not in done for position in plan.positions)
     if missing:
         raise InputError(f"{missing:,} prompts were not made: the data have changed since they were read; start again")
-    counts: Counter[str] = Counter()
+    counts = Counter(dict.fromkeys(COUNTS, 0))
     rejected: list[bytes] = []
     if plan.job.shard.number == 1:  # a line that is no prompt belongs to no shard
         rejected += [msgspec.json.encode(reject) for reject in plan.catalogue.rejects]
     with replacing(places.rollouts) as file:
         for entry in (done[position].entry() for position in plan.positions):
-            counts.update(prompts=1, responses=entry.responses, tokens=entry.tokens, unscored=entry.unscored)
+            counts.update(prompts=1, **{name: getattr(entry, name) for name in COUNTED})
             if entry.stopped is not None:
                 stopped = {f"stopped_{entry.stopped}": 1}
                 counts.update(saved_responses=entry.saved_responses, saved_tokens=entry.saved_tokens, **stopped)

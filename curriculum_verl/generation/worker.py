@@ -2,7 +2,7 @@
 
 import itertools
 import os
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
@@ -14,15 +14,16 @@ from curriculum_verl.generation.backend import Generated, Request
 from curriculum_verl.generation.building import build_backend
 from curriculum_verl.generation.data import read_prompts
 from curriculum_verl.generation.job import Job
-from curriculum_verl.generation.journal import Journal, finished
+from curriculum_verl.generation.journal import Entry, Journal, finished
 from curriculum_verl.generation.judging import Judge
 from curriculum_verl.generation.prompts import Prompt
 from curriculum_verl.generation.refusals import Refusals, RefusedError
-from curriculum_verl.generation.rounds import Progress, refused
+from curriculum_verl.generation.rounds import UNSCORED, Progress, refused
 from curriculum_verl.rewards.scoring import Score
 
 SCORERS = 4  # threads; most verifiers wait for a process of theirs
-UNSCORED = 256  # requests whose scores are waited for at most
+WAITING = 256  # requests whose scores are waited for at most
+HOPELESS = 32  # prompts of which not one can be scored, after which the rest is not tried
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,28 +50,60 @@ def run_worker(work: Work) -> None:
     """Do a share; what an earlier attempt has finished is kept."""
     if work.gpus is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = work.gpus
-    prompts = work.prompts(dict.fromkeys(finished(work.state)))
+    done = finished(work.state)
+    prompts = work.prompts(dict.fromkeys(done))
     first = next(prompts, None)
     if first is None:
         return
     try:
-        _do(work, first, prompts)
+        _do(work, itertools.chain([first], prompts), any(bytes(place.entry().line) for place in done.values()))
     except RefusedError as error:
         raise InputError(f"{error}; --on-invalid reject puts such prompts into the rejects") from error
 
 
-def _do(work: Work, first: tuple[int, Prompt], rest: Iterator[tuple[int, Prompt]]) -> None:
-    with (
-        closing(Judge(work.job.scoring)) as judge,
-        closing(build_backend(work.job.backend)) as backend,
-        closing(Journal(work.state)) as journal,
-        ThreadPoolExecutor(SCORERS) as pool,
-    ):
-        sampler = _Sampler(work.job, judge, journal, pool, itertools.chain([first], rest))
-        while sampler.busy:
-            for request, responses in backend.sample(sampler.requests(), work.job.sampling):
-                sampler.take(request, responses, backend)
-            sampler.settle(everything=True)
+def _do(work: Work, prompts: Iterator[tuple[int, Prompt]], hopeful: bool) -> None:
+    with closing(Judge(work.job.scoring)) as judge, closing(Journal(work.state)) as journal:
+        book = _Book(journal, hopeful)
+        prompts = _scorable(prompts, judge, book)
+        first = next(prompts, None)
+        if first is None:
+            return
+        with closing(build_backend(work.job.backend)) as backend, ThreadPoolExecutor(SCORERS) as pool:
+            sampler = _Sampler(work.job, judge, book, pool, itertools.chain([first], prompts))
+            while sampler.busy:
+                for request, responses in backend.sample(sampler.requests(), work.job.sampling):
+                    sampler.take(request, responses, backend)
+                sampler.settle(everything=True)
+
+
+class _Book:
+    """Writes down finished prompts, until it is clear that none can be scored; `hopeful`: one was, before."""
+
+    def __init__(self, journal: Journal, hopeful: bool):
+        self._journal, self._hopeful = journal, hopeful
+        self._failures: Counter[str] = Counter()
+
+    def write(self, entry: Entry, failure: str | None = None) -> None:
+        """One prompt, with the reason if it has no score at all."""
+        self._journal.write(entry)
+        self._hopeful = self._hopeful or bool(bytes(entry.line))
+        if failure is not None:
+            self._failures[failure] += 1
+        if not self._hopeful and self._failures.total() >= HOPELESS:
+            raise InputError(
+                f"not one of {HOPELESS} prompts could be scored: {self._failures.most_common(1)[0][0]}; mend the data, "
+                "or name a verifier that fits them with --verifier or --scoring"
+            )
+
+
+def _scorable(prompts: Iterator[tuple[int, Prompt]], judge: Judge, book: _Book) -> Iterator[tuple[int, Prompt]]:
+    """The prompts that are worth sampling; the others are written down."""
+    for position, prompt in prompts:
+        problem = judge.problem(prompt)
+        if problem is None:
+            yield position, prompt
+        else:
+            book.write(refused(position, prompt, RefusedError(prompt.id, UNSCORED, problem)), problem)
 
 
 class _Sampler:
@@ -80,11 +113,11 @@ class _Sampler:
         self,
         job: Job,
         judge: Judge,
-        journal: Journal,
+        book: _Book,
         pool: ThreadPoolExecutor,
         prompts: Iterator[tuple[int, Prompt]],
     ):
-        self._job, self._judge, self._journal, self._pool = job, judge, journal, pool
+        self._job, self._judge, self._book, self._pool = job, judge, book, pool
         self._prompts: Iterator[tuple[int, Prompt]] | None = prompts
         self._making: dict[str, Progress] = {}
         self._again: deque[Request] = deque()
@@ -118,7 +151,7 @@ class _Sampler:
         refusals: Refusals | None = getattr(backend, "refused", None)
         if not responses and refusals is not None:
             del self._making[request.id]
-            self._journal.write(refused(progress.position, progress.prompt, refusals.pop(request.id)))
+            self._book.write(refused(progress.position, progress.prompt, refusals.pop(request.id)))
             return
         scores = [self._pool.submit(self._judge.score, progress.prompt, response.text) for response in responses]
         self._scoring.append((progress, list(responses), scores))
@@ -128,7 +161,7 @@ class _Sampler:
         """Write down, or ask for more of, what is scored by now; too much of what is not is waited for."""
         while self._scoring:
             progress, responses, scores = self._scoring[0]
-            wait = everything or len(self._scoring) > UNSCORED
+            wait = everything or len(self._scoring) > WAITING
             if not wait and not all(score.done() for score in scores):
                 return
             self._scoring.popleft()
@@ -138,4 +171,4 @@ class _Sampler:
                 self._again.append(request)
                 continue
             del self._making[progress.prompt.id]
-            self._journal.write(progress.entry(self._job))
+            self._book.write(progress.entry(self._job), progress.failure)

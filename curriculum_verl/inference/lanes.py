@@ -16,6 +16,7 @@ class _LaneLayer(CacheLayerMixin):
     def __init__(self, positions: torch.Tensor, length: int) -> None:
         super().__init__()
         self._positions, self._length = positions, length
+        self._every = torch.arange(len(positions), device=positions.device)
 
     def lazy_initialization(self, key_states: torch.Tensor, value_states: torch.Tensor) -> None:
         """Make room once the sizes are known."""
@@ -31,9 +32,8 @@ class _LaneLayer(CacheLayerMixin):
         """Store one new token per lane; the mask hides what lies beyond a lane's position."""
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
-        every = torch.arange(len(self._positions))
-        self.keys[every, :, self._positions] = key_states[:, :, 0]
-        self.values[every, :, self._positions] = value_states[:, :, 0]
+        self.keys[self._every, :, self._positions] = key_states[:, :, 0]
+        self.values[self._every, :, self._positions] = value_states[:, :, 0]
         return self.keys, self.values
 
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
@@ -42,8 +42,10 @@ class _LaneLayer(CacheLayerMixin):
     def get_seq_length(self) -> int:
         return self._length
 
-    def get_max_cache_shape(self) -> int:
+    def get_max_length(self) -> int:
         return self._length
+
+    get_max_cache_shape = get_max_length  # its name in transformers before 5.16
 
 
 class Lanes:
@@ -54,18 +56,19 @@ class Lanes:
     """
 
     def __init__(self, model: PreTrainedModel, count: int, length: int) -> None:
-        _refuse_other_attention(model)
+        _refuse_other_attention(model, length)
         self.count, self.length = count, length
-        self._model = model
-        self._positions = torch.zeros(count, dtype=torch.long)
+        self._model, self._device = model, model.device
+        self._positions = torch.zeros(count, dtype=torch.long, device=self._device)
         self._layers = [_LaneLayer(self._positions, length) for _ in range(model.config.num_hidden_layers)]
         self._cache = Cache(layers=list(self._layers))
-        self._places = torch.arange(length)
+        self._places = torch.arange(length, device=self._device)
 
     def prefill(self, prompt: tuple[int, ...]) -> tuple[torch.Tensor, Any]:
         """Logits after a prompt, and its cache; alone, so that its length is the only shape it depends on."""
         cache = DynamicCache(config=self._model.config)
-        out = self._model(input_ids=torch.tensor([prompt]), past_key_values=cache, use_cache=True, logits_to_keep=1)
+        tokens = torch.tensor([prompt], device=self._device)
+        out = self._model(input_ids=tokens, past_key_values=cache, use_cache=True, logits_to_keep=1)
         return out.logits[0, -1], cache
 
     def fill(self, lane: int, cache: Any) -> None:
@@ -86,7 +89,7 @@ class Lanes:
         """Logits of every lane after one more token each."""
         mask = (self._places <= self._positions[:, None])[:, None, None]
         out = self._model(
-            input_ids=torch.tensor(tokens)[:, None],
+            input_ids=torch.tensor(tokens, device=self._device)[:, None],
             attention_mask=mask,
             position_ids=self._positions[:, None].clone(),
             past_key_values=self._cache,
@@ -97,11 +100,20 @@ class Lanes:
         return logits
 
 
-def _refuse_other_attention(model: PreTrainedModel) -> None:
+def _refuse_other_attention(model: PreTrainedModel, length: int) -> None:
     """A sliding window, a recurrent state or a mixture of layers needs a cache of its own, which nobody wrote yet."""
-    kinds = set(getattr(model.config, "layer_types", None) or {"full_attention"})
+    config, name = model.config, type(model).__name__
+    kinds = set(getattr(config, "layer_types", None) or {"full_attention"})
     if kinds != {"full_attention"}:
         raise ValueError(
             f"the rollout hf_cpu runs models whose layers all attend to the full context; "
-            f"{type(model).__name__} has layers of kind {sorted(kinds)}"
+            f"{name} has layers of kind {sorted(kinds)}"
         )
+    window = getattr(config, "sliding_window", None)
+    if window is not None and window < length:  # in models that do not list their layers it holds for all of them
+        raise ValueError(
+            f"the rollout hf_cpu runs models whose layers all attend to the full context; {name} attends to the last "
+            f"{window} tokens, and sequences may have {length}: limit them to {window}"
+        )
+    if getattr(config, "alibi", False):
+        raise ValueError(f"the rollout hf_cpu runs models with position embeddings; {name} has ALiBi")

@@ -7,6 +7,8 @@ from typing import Any
 
 import torch
 
+from curriculum_verl.errors import InputError
+
 IGNORED = {"n", "logprobs", "include_stop_str_in_output", "skip_special_tokens", "spaces_between_special_tokens"}
 KNOWN = {"temperature", "top_p", "top_k", "repetition_penalty", "max_tokens", "max_new_tokens", "seed", "ignore_eos"}
 
@@ -60,16 +62,22 @@ def draw(logits: torch.Tensor, settings: Sequence[Settings], randoms: Sequence[f
 
     top_p and top_k steer the draw, but the actor that the log-prob is compared with knows nothing of them.
     """
-    temperatures = torch.tensor([1.0 if s.greedy else s.temperature for s in settings])
+    place = logits.device
+    temperatures = torch.tensor([1.0 if s.greedy else s.temperature for s in settings], device=place)
     log_probs = torch.log_softmax(logits.float() / temperatures[:, None], dim=-1)
     probs = log_probs.double().exp()
     for row, s in enumerate(settings):
         if s.filtered:
             probs[row] = _filtered(probs[row], s)
     mass = probs.cumsum(-1)
-    wanted = torch.tensor(randoms, dtype=torch.float64)[:, None] * mass[:, -1:]
+    if not mass[:, -1].isfinite().all():
+        raise InputError(
+            "the model gives logits that are no numbers (NaN or infinite), so no token can be drawn: its weights are "
+            "broken or have diverged, or they overflow in this dtype"
+        )
+    wanted = torch.tensor(randoms, dtype=torch.float64, device=place)[:, None] * mass[:, -1:]
     tokens = torch.searchsorted(mass, wanted, right=True)[:, 0].clamp_(max=logits.shape[-1] - 1)
-    greedy = torch.tensor([s.greedy for s in settings])
+    greedy = torch.tensor([s.greedy for s in settings], device=place)
     tokens = torch.where(greedy, logits.argmax(-1), tokens)
     return tokens.tolist(), log_probs.gather(-1, tokens[:, None])[:, 0].tolist()
 

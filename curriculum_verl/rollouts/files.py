@@ -21,16 +21,16 @@ def kind_of(path: Path) -> Kind:
     return endings.get(path.suffix, "plain")
 
 
-def rollout_files(paths: Iterable[str | Path]) -> list[Path]:
+def rollout_files(paths: Iterable[str | Path], what: str = "rollouts") -> list[Path]:
     """The files among the paths, in the folders and for the globs among them; sorted within each, none twice."""
     found: dict[Path, Path] = {}
     for path in paths:
-        for file in _files_of(path):
+        for file in _files_of(path, what):
             found.setdefault(file.resolve(), file)
     return list(found.values())
 
 
-def _files_of(given: str | Path) -> list[Path]:
+def _files_of(given: str | Path, what: str) -> list[Path]:
     path = Path(given)
     if path.is_file():
         return [path]
@@ -43,11 +43,11 @@ def _files_of(given: str | Path) -> list[Path]:
         patterns = [f"{glob.escape(str(path))}/**/*{ending}" for ending in ENDINGS]
         deeper = next((pattern for pattern in patterns if any(_matching(pattern))), None)
         hint = f"; there are some further down: '{deeper}'" if deeper else ""
-        raise InputError(f"{path}: got no rollouts, expected files that end in {', '.join(ENDINGS)}{hint}")
+        raise InputError(f"{path}: got no {what}, expected files that end in {', '.join(ENDINGS)}{hint}")
     files = list(_matching(str(given)))
     if not files:
-        what = "no file matches" if glob.has_magic(str(given)) else "there is no such file or folder"
-        raise InputError(f"{given}: got no rollouts, {what}; expected a file, a folder or a glob in quotes")
+        why = "no file matches" if glob.has_magic(str(given)) else "there is no such file or folder"
+        raise InputError(f"{given}: got no {what}, {why}; expected a file, a folder or a glob in quotes")
     return files
 
 

@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -54,9 +55,18 @@ def _attention(module: Any, query: Any, key: Any, value: Any, attention_mask: An
     places = kwargs.get(PLACES)
     if attention_mask is not None or places is None or places.shape[0] != 1 or places.shape[1] != key.shape[2]:
         return sdpa_attention_forward(module, query, key, value, attention_mask, **kwargs)
-    starts = torch.nonzero(places[0] == 0)[1:, 0].tolist()
-    chats = zip(*(states.tensor_split(starts, dim=2) for states in (query, key, value)), strict=True)
+    chats = zip(*(states.split(_lengths(places), dim=2) for states in (query, key, value)), strict=True)
     return torch.cat([sdpa_attention_forward(module, q, k, v, None, **kwargs)[0] for q, k, v in chats], dim=1), None
+
+
+def _lengths(places: torch.Tensor) -> list[int]:
+    """How long each chat of a row is; read off a GPU once for all layers of a forward pass, which share the tensor."""
+    known: list[int] | None = getattr(places, "lengths_of_chats", None)
+    if known is None:
+        bounds = [*torch.nonzero(places[0] == 0)[:, 0].tolist(), places.shape[1]]
+        known = [end - begin for begin, end in pairwise(bounds)]
+        places.lengths_of_chats = known  # type: ignore[attr-defined]
+    return known
 
 
 def require_packing(model: Any, device: torch.device) -> None:

@@ -15,6 +15,7 @@ from transformers.utils.logging import disable_progress_bar
 
 from curriculum_verl.curriculum import Curriculum
 from curriculum_verl.errors import InputError
+from curriculum_verl.inference.attention import leave_cudnn_attention
 from curriculum_verl.rewards.verifiers.registry import build_verifier
 from curriculum_verl.runs.reporting import Reporter
 from curriculum_verl.runs.stage_checkpoints import STATE
@@ -86,6 +87,7 @@ def build_trainer(config: SftConfig) -> CurriculumTrainer:
     training = config.training
     arguments = training_arguments(config)
     set_seed(training.seed)
+    leave_cudnn_attention()
     tokenizer = load_tokenizer(config)
     train = cast(CurriculumDataset, load_dataset(tokenizer, config.data, config.data.train, CurriculumDataset))
     validation = load_dataset(tokenizer, config.data, config.data.validation)

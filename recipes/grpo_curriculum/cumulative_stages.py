@@ -68,13 +68,18 @@ def looking(plan: Plan, recipe: Path) -> list[str]:
 
 
 def look(plan: Plan) -> None:
-    """All that verl's first run lacks, before an evaluation costs time; nothing is written."""
+    """All that verl's first run and the first evaluation lack, before either costs time; nothing is written."""
     with tempfile.TemporaryDirectory() as folder:
         recipe = Path(folder, "recipe.yaml")
         write_recipe(plan.stages[0], recipe)
         done = subprocess.run(looking(plan, recipe), stdout=subprocess.PIPE, text=True, check=False)
+    said = done.stdout
+    if done.returncode == 0:
+        first = [*evaluation(plan, []), "--dry-run"]
+        done = subprocess.run(first, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
+        said = done.stderr
     if done.returncode:
-        raise InputError(f"nothing was started:\n{done.stdout.rstrip()}")
+        raise InputError(f"nothing was started:\n{said.rstrip()}")
 
 
 def write_recipe(stage: Planned, path: Path) -> None:

@@ -13,6 +13,7 @@ import yaml
 
 from curriculum_verl import __version__
 from curriculum_verl.errors import ConfigError, InputError
+from curriculum_verl.generation.fingerprint import fingerprint
 from curriculum_verl.generation.models import find_model
 from curriculum_verl.manifest import file_hash, read_manifest
 from curriculum_verl.verl_plugin.folders import TRACKER, is_whole
@@ -182,12 +183,9 @@ def _rewards(recipe: Mapping[str, Any]) -> list[Any]:
     return [stage.get("rewards") for stage in (recipe.get("curriculum") or {}).get("stages") or ()]
 
 
-def _fingerprint(model: str) -> str | None:
+def _fingerprint(model: str) -> dict[str, str] | None:
     """By which a model in a folder is known again."""
-    if not Path(model).is_dir():
-        return None
-    fingerprint: str = find_model(model).facts()["fingerprint"]
-    return fingerprint
+    return fingerprint(find_model(model).folders) if Path(model).is_dir() else None
 
 
 def _stages(

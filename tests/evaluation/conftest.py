@@ -1,9 +1,10 @@
-"""A tiny model, a LoRA adapter of it, and real checkpoints of verl, each made once."""
+"""A tiny model, what it was taught, and data, each made once."""
 
 import shutil
 from pathlib import Path
 
 import pytest
+from toy_checkpoints import adapter, verl_checkpoints  # noqa: F401  # fixtures
 
 pytest.importorskip("torch")
 pytest.importorskip("peft")
@@ -15,26 +16,6 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     folder = tmp_path_factory.mktemp("model")
     write_model(folder, hidden=32, layers=1)
-    return folder
-
-
-@pytest.fixture(scope="session")
-def adapter(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from evaluation.toy_checkpoints import changed_model
-
-    folder = tmp_path_factory.mktemp("adapter")
-    changed_model(model, "lora").save_pretrained(folder)
-    return folder
-
-
-@pytest.fixture(scope="session")
-def verl_checkpoints(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """full/, lora/ and lora_only/, each with a global_step_3 that two ranks wrote."""
-    pytest.importorskip("verl")
-    from evaluation.toy_checkpoints import write_checkpoints
-
-    folder = tmp_path_factory.mktemp("verl")
-    write_checkpoints(model, folder)
     return folder
 
 

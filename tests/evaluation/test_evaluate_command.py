@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from evaluation.toy_checkpoints import changed_model
+from toy_checkpoints import changed_model
 
 from curriculum_verl import cli
 from curriculum_verl.curriculum import Curriculum, PromptIndex
@@ -113,9 +113,9 @@ def test_other_settings_and_other_weights_are_named(
     assert "--overwrite" in err
     assert "Traceback" not in err
     weights = copy / "model.safetensors"
-    weights.write_bytes(weights.read_bytes())
+    weights.write_bytes(weights.read_bytes()[:-1] + b"!")
     assert evaluate("--model", f"a={copy}") == 1
-    assert "a: model: " in capsys.readouterr().err
+    assert "a: model.base/model.safetensors: " in capsys.readouterr().err
 
 
 def test_a_killed_evaluation_goes_on_with_the_model_that_it_was_at(

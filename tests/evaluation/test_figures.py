@@ -57,6 +57,20 @@ def test_a_response_without_a_score_does_not_pass_and_is_counted() -> None:
     assert (easy.tokens.value, easy.cut.value, easy.tool_use.value, easy.calls) == (5.0, 0.5, 0.5, 0.5)
 
 
+def test_tokens_that_a_server_does_not_count_are_left_out_and_shown_as_unknown(tmp_path: Path) -> None:
+    some = Answers("a", "easy", [1.0, 0.0], [4, None], [False] * 2, [Trace()] * 2)
+    none = Answers("b", "hard", [1.0, 0.0], [None, None], [False] * 2, [Trace()] * 2)
+    figures = list(figures_of("m", [some, none], BUCKETS, Measuring()).values())
+    assert [one.tokens.value for one in figures[::2]] == [4.0, 4.0]
+    assert [line.split()[-2] for line in table(figures, []).splitlines()[2:]] == ["4.0", "-", "4.0"]
+    made = {name: [none] for name in "ab"}
+    changes = changes_of(made, BUCKETS, Measuring())
+    write(Report({}, [{"name": name} for name in made], figures, changes), tmp_path / "e.json", tmp_path / "aside")
+    found = pd.read_csv(tmp_path / "e.csv")
+    assert found[(found.measure == "tokens") & (found.bucket == "hard")].value.isna().all()
+    assert json.loads((tmp_path / "e.json").read_text())["figures"][1]["tokens"]["value"] is None
+
+
 def test_malformed_calls_are_a_share_of_those_attempted() -> None:
     broken = Trace((("ZOOM_IN", 1),), calls=1, malformed=3)
     one = Answers("a", "easy", [0.0], [1], [False], [broken])

@@ -86,8 +86,19 @@ def status(code: int, message: str = "busy", **headers: str) -> Trick:
     return lambda handler, _: handler.reply(code, {"error": {"message": message}}, **headers)
 
 
-def refuse_n(handler: Handler, body: dict[str, Any]) -> None:
-    status(400, "n must be 1")(handler, body) if body.get("n", 1) > 1 else behave(handler, body)
+def refuse_above(most: int) -> Trick:
+    def answer(handler: Handler, body: dict[str, Any]) -> None:
+        status(400, f"n must be at most {most}")(handler, body) if body.get("n", 1) > most else behave(handler, body)
+
+    return answer
+
+
+def give_more(handler: Handler, body: dict[str, Any]) -> None:
+    behave(handler, body | {"n": body.get("n", 1) + 2})
+
+
+def send_elsewhere(handler: Handler, _: dict[str, Any]) -> None:
+    handler.reply(302, {}, Location="http://elsewhere/v1/chat/completions")
 
 
 def want_new_limit(handler: Handler, body: dict[str, Any]) -> None:
@@ -110,6 +121,16 @@ def cut_in_the_middle(handler: Handler, _: dict[str, Any]) -> None:
     handler.end_headers()
     handler.wfile.write(b'{"choices": [')
     handler.close_connection = True
+
+
+def drip(handler: Handler, _: dict[str, Any]) -> None:
+    """A byte now and then, each of them in time; the answer is whole after 6 seconds."""
+    handler.send_response(200)
+    handler.end_headers()
+    for byte in json.dumps({"choices": [{"message": {"content": "x"}}] * 3}).ljust(120).encode():
+        handler.wfile.write(bytes([byte]))
+        if handler.server.over.wait(0.05):
+            return
 
 
 def hang(handler: Handler, _: dict[str, Any]) -> None:

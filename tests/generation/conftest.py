@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from integration.verl_toy import teach, write_model
+from toy_checkpoints import adapter, verl_checkpoints  # noqa: F401  # fixtures
 
 from curriculum_verl.generation.data import Data
 from curriculum_verl.generation.job import Job

@@ -1,10 +1,12 @@
 """`curriculum-verl generate` as users call it."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from generation import bad_server
 from generation.conftest import write_lines
 
 from curriculum_verl.commands import generate
@@ -42,6 +44,48 @@ def test_what_it_says_when_it_is_done(command: Command, sums: Path) -> None:
     assert manifest["settings"]["stop_early_first"] == 3
     code, out, _ = command("--data", "sums.jsonl", "-n", "6", "--verifier", "exact", "--stop-early")
     assert (code, "nothing was left to do" in out) == (0, True)
+
+
+def test_a_shard_without_prompts_is_no_error(command: Command, sums: Path) -> None:
+    given = ["--data", "sums.jsonl", "--limit", "2", "--verifier", "exact", "-n", "1", "--shard"]
+    for shard, said in (("1/3", "0 rollouts with 0 responses and 0 tokens"), ("3/3", "1 rollout with 1 response and ")):
+        code, out, err = command(*given, shard)
+        assert (code, err) == (0, "")
+        assert out.startswith(said)
+    assert Path("out/rollouts-00001-of-00003.jsonl").read_bytes() == b""
+
+
+def test_a_run_without_a_single_rollout_fails_and_says_why(command: Command) -> None:
+    rows = [{"id": str(n), "prompt": "1+1=?", "data_source": "new"} for n in range(3)]
+    write_lines(Path("d.jsonl"), [*rows, {"id": "4", "prompt": "1+1=?", "data_source": "other"}])
+    code, out, err = command("--data", "d.jsonl")
+    assert code == 1
+    assert "rejected: unscored: 4 (in out/rejects.jsonl)\n  3 x no verifier for data source 'new'" in out
+    assert err.startswith("generate: 4 prompts, and not one rollout: no verifier for data source 'new'")
+    assert "--overwrite" in err
+
+
+def test_an_early_stop_says_what_it_does_to_pass_rates(command: Command, sums: Path) -> None:
+    given = ["--data", "sums.jsonl", "-n", "6", "--verifier", "exact"]
+    assert "their pass rates are drawn to 0 and 1" in command(*given, "--stop-early")[1]
+    assert "pass rates" not in command(*given, "--overwrite")[1]
+
+
+def test_a_server_that_counts_no_tokens_and_filters(
+    command: Command, sums: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def answer(handler: bad_server.Handler, _: object) -> None:
+        choice = {"message": {"content": "4"}, "finish_reason": "content_filter"}
+        handler.reply(200, {"choices": [choice, {"message": {"content": "5"}}]})
+
+    with bad_server.running() as server:
+        server.always = answer
+        given = ["--backend", "openai", "--model", "toy", "--url", server.url, "--verifier", "exact", "-n", "2"]
+        code, out, err = command("--data", "sums.jsonl", *given)
+        assert code == 0, err
+        assert out.startswith("20 rollouts with 40 responses and an unknown number of tokens\n")
+        assert "warning: the server gives no usage.completion_tokens for 40 responses\n" in out
+        assert "content filter ended 20 responses" in out
 
 
 def test_a_dry_run_says_what_would_be_done_and_writes_nothing(command: Command, sums: Path) -> None:
@@ -105,7 +149,8 @@ def test_all_that_can_be_wrong_is_told_before_a_model_is_loaded(
         (["--data", "sums.jsonl", "--shard", "2-8"], "--shard: got '2-8', expected I/N"),
         (["--data", "sums.jsonl", "--shard", "9/8"], "--shard: got 9/8"),
         (["--data", "sums.jsonl", "--backend", "openai"], "url: is missing"),
-        (["--data", "none.jsonl"], "there is no such file"),
+        (["--data", "none.jsonl"], "none.jsonl: got no prompts, there is no such file"),
+        (["--data", "sums.jsonl", "--stop", ""], "--stop: got an empty text"),
         (["--data", "sums.jsonl", "--model", "nowhere"], "nowhere: there is no such folder"),
         (["--tasks", "reasoning_gym:rush_hour"], "rush_hour is refused"),
         (["--data", "sums.jsonl", "--fields", "promt=a"], "did you mean 'prompt'"),
@@ -133,3 +178,31 @@ def test_bad_lines_are_told_with_their_place(command: Command) -> None:
     code, out, _ = command("--data", "d.jsonl", "--verifier", "exact", "--on-invalid", "reject")
     assert code == 0
     assert "rejected: no_prompt: 1 (in out/rejects.jsonl)" in out
+
+
+@pytest.mark.parametrize("kind", ["full", "lora"])
+def test_a_checkpoint_of_verl_answers_like_any_model(
+    command: Command, sums: Path, verl_checkpoints: Path, tmp_path: Path, kind: str
+) -> None:
+    step = verl_checkpoints / kind / "global_step_3"
+    given = ["--model", str(step), "--data", "sums.jsonl", "--verifier", "exact", "-n", "1"]
+    code, _, err = command(*given)
+    assert code == 0, err
+    assert f"{step}: is put together from verl's checkpoint" in err
+    assert len((tmp_path / "out" / "rollouts.jsonl").read_text().splitlines()) == 20
+    manifest = json.loads(Path("out/generation.json").read_text())
+    assert manifest["origin"]["model"]["path"] == str(step)
+    assert any(name.startswith("actor/model_world_size_2") for name in manifest["settings"]["model"])
+    assert [path.name for path in tmp_path.iterdir() if "merged" in path.name] == [], "what was merged is gone"
+    assert "20 prompts of these are finished already" in command(*given, "--dry-run")[1]
+
+
+def test_other_weights_under_the_same_name_are_refused(command: Command, sums: Path, model: Path) -> None:
+    copy = shutil.copytree(model, "copy")
+    given = ["--model", "copy", "--data", "sums.jsonl", "--verifier", "exact", "-n", "1"]
+    assert command(*given)[0] == 0
+    weights = Path(copy, "model.safetensors")
+    weights.write_bytes(weights.read_bytes()[:-1] + b"!")
+    code, _, err = command(*given)
+    assert code == 1
+    assert "model.base/model.safetensors: " in err

@@ -16,6 +16,7 @@ from curriculum_verl.errors import InputError
 from curriculum_verl.generation.backend import Backend, Generated, Request, Sampling
 from curriculum_verl.generation.backends.hugging_face import lane_length
 from curriculum_verl.generation.building import build_backend
+from curriculum_verl.generation.chats import Chats
 from curriculum_verl.generation.refusals import RefusedError
 from curriculum_verl.generation.settings import BackendSettings
 from curriculum_verl.generation.stopping import cut
@@ -90,6 +91,18 @@ def test_a_stop_string_ends_a_response_before_it(model: Path) -> None:
     assert any(one != other for name in plain for one, other in zip(plain[name], stopped[name], strict=True))
 
 
+def test_a_stop_string_in_the_last_token_that_is_allowed_wins(model: Path) -> None:
+    asked = [request(question, 8) for question in QUESTIONS[:9]]
+    with closing(backend(model)) as ours:
+        plain = [made for found in sampled(ours, asked, Sampling(max_tokens=1)).values() for made in found]
+        stops = tuple({made.text for made in plain if made.text})
+        stopped = [
+            made for found in sampled(ours, asked, Sampling(max_tokens=1, stop=stops)).values() for made in found
+        ]
+    assert any(made.finish == "length" for made in plain)
+    assert {(made.text, made.finish) for made in stopped} == {("", "stop")}
+
+
 def test_a_prompt_that_is_too_long_is_an_error_or_comes_back_empty(model: Path) -> None:
     asked = [request("1+1=?", 1), request("1" * 100, 1)]
     with closing(backend(model, context=64)) as ours, pytest.raises(RefusedError, match="no room for a response in 64"):
@@ -100,10 +113,20 @@ def test_a_prompt_that_is_too_long_is_an_error_or_comes_back_empty(model: Path) 
         assert ours.refused[asked[1].id].kind == "prompt_too_long"  # type: ignore[attr-defined]
 
 
-def test_the_context_cuts_a_response_short(model: Path) -> None:
-    with closing(backend(model, context=40)) as ours:
-        [[made]] = sampled(ours, [request("1" * 14, 1)], Sampling(max_tokens=200)).values()
-    assert made.tokens <= 26
+def test_a_response_fills_the_context_and_no_more(model: Path) -> None:
+    asked = request("1" * 14, 40)
+    prompt = len(Chats(model, {}).tokens(asked))
+    for room in (1, 3):
+        with closing(backend(model, context=prompt + room)) as ours:
+            [made] = sampled(ours, [asked], Sampling(max_tokens=200)).values()
+        cut = [one.tokens for one in made if one.finish == "length"]
+        assert set(cut) == {room}
+        assert max(one.tokens or 0 for one in made) == room
+    with closing(backend(model, context=prompt + 30)) as ours:
+        [made] = sampled(ours, [asked], Sampling(max_tokens=2)).values()
+    assert {one.tokens for one in made if one.finish == "length"} == {2}
+    with closing(backend(model, context=prompt)) as ours, pytest.raises(RefusedError):
+        sampled(ours, [asked])
 
 
 def test_an_adapter_is_merged_into_its_base(model: Path, tmp_path: Path) -> None:

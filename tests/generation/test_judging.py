@@ -1,6 +1,7 @@
 """Scores: by the task or by one verifier for all, as a recipe says it, with everything a verifier may need."""
 
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from curriculum_verl.errors import ConfigError, InputError
 from curriculum_verl.generation.judging import Judge, Scoring, check_scoring, read_scoring
 from curriculum_verl.generation.prompts import Prompt
+from curriculum_verl.rewards.verifiers.registry import VERIFIERS
 from curriculum_verl.rewards.verifiers.settings import FinalSettings
 
 
@@ -25,6 +27,31 @@ def test_the_verifier_is_that_of_the_task_or_one_for_all() -> None:
         assert judge.score(prompt(data_source="others", style="exact"), "0.5").value == 0
     with closing(Judge(Scoring(verifier="numeric"))) as judge:
         assert judge.score(prompt(data_source="others", style="exact"), "0.5").value == 1
+
+
+@pytest.mark.parametrize("truth", [None, "", [], [None]])
+@pytest.mark.parametrize("name", [*VERIFIERS, "mine.py:score"])
+def test_a_prompt_without_what_its_verifier_needs_is_known_before_there_is_a_response(
+    name: str, truth: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("mine.py").write_text("def score(response): return 1.0")
+    bad = replace(prompt(data_source="a", style="b"), ground_truth=truth)
+    needs = name not in ("instructions", "mine.py:score")
+    by_task = Scoring(FinalSettings(sources={"a": name}))
+    for scoring in (Scoring(verifier=name), by_task):
+        with closing(Judge(scoring)) as judge:
+            assert judge.problem(bad) == ("the ground truth is missing" if needs else None)
+            assert judge.problem(prompt(data_source="a")) is None
+    if needs and name != "code":  # whose sandbox takes a second
+        with closing(Judge(by_task)) as judge:
+            assert judge.score(bad, "1/2").value is None
+
+
+def test_a_prompt_that_no_verifier_is_for_is_known_before_there_is_a_response() -> None:
+    with closing(Judge(Scoring())) as judge:
+        assert "no verifier for data source 'new'" in str(judge.problem(prompt(data_source="new")))
+        assert judge.problem(prompt(style="exact")) is None
 
 
 def test_a_verifier_is_given_what_preprocessing_put_aside(tmp_path: Path) -> None:

@@ -58,14 +58,9 @@ def test_a_hub_that_cannot_be_reached_is_told(monkeypatch: pytest.MonkeyPatch) -
         find_model("nobody/nothing")
 
 
-def test_a_fingerprint_is_of_configs_and_of_the_sizes_of_weights(model: Path, adapter: Path, tmp_path: Path) -> None:
-    copy = tmp_path / "copy"
-    shutil.copytree(model, copy)
-    before = find_model(str(copy)).facts()["fingerprint"]
-    assert before == find_model(str(model)).facts()["fingerprint"]
-    config = copy / "config.json"
-    config.write_text(config.read_text().replace('"hidden_size": 32', '"hidden_size": 64'))
-    assert find_model(str(copy)).facts()["fingerprint"] != before
-    one = find_model(str(adapter)).facts()["fingerprint"]
-    (adapter / "adapter_model.safetensors").write_bytes(b"123")
-    assert one not in (before, find_model(str(adapter)).facts()["fingerprint"])
+def test_the_base_of_an_adapter_that_was_moved_can_be_named(model: Path, adapter: Path, tmp_path: Path) -> None:
+    config = adapter / "adapter_config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"base_model_name_or_path": "/old/place"}))
+    with pytest.raises(InputError, match=f"{adapter}: is an adapter of /old/place, which is not there; .*--base-model"):
+        find_model(str(adapter))
+    assert find_model(str(adapter), str(model)).base == model

@@ -10,13 +10,11 @@ from typing import Any
 import pytest
 from generation import bad_server
 from generation.bad_server import Server
-from hypothesis import given
-from hypothesis import strategies as st
 
 from curriculum_verl.errors import InputError
 from curriculum_verl.generation.backend import Generated, Request, Sampling
-from curriculum_verl.generation.backends import http
-from curriculum_verl.generation.backends.openai import OpenAi, shares
+from curriculum_verl.generation.backends import http, pace
+from curriculum_verl.generation.backends.openai import OpenAi
 from curriculum_verl.generation.building import build_backend
 from curriculum_verl.generation.job import Job
 from curriculum_verl.generation.placing import Placing
@@ -27,7 +25,7 @@ from curriculum_verl.generation.settings import BackendSettings
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    monkeypatch.setattr(http, "FIRST_WAIT", 0.001)
+    monkeypatch.setattr(pace, "FIRST_WAIT", 0.001)
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     with bad_server.running() as found:
         yield found
@@ -83,12 +81,29 @@ def test_every_response_comes_back_with_its_tokens(server: Server) -> None:
 
 
 def test_a_server_that_refuses_n_is_asked_one_by_one_with_seeds_of_their_own(server: Server) -> None:
-    server.always = bad_server.refuse_n
+    server.always = bad_server.refuse_above(1)
     found = ask(server, request("a", 3), request("b", 3), concurrency=1)
     assert len(set(texts(found))) == 3
     assert [body.get("n", 1) for body in server.asked] == [3, 1, 1, 1, 1, 1, 1], "it is tried once"
     again = ask(server, request("a", 2, first=1), concurrency=1)
     assert texts(again) == texts(found)[1:], "the number of a response decides, not how many are asked for"
+
+
+def test_a_server_that_refuses_so_many_is_asked_for_half_of_them(server: Server) -> None:
+    server.always = bad_server.refuse_above(3)
+    assert len(texts(ask(server, request("a", 8), request("b", 4), concurrency=1))) == 8
+    assert [body.get("n", 1) for body in server.asked] == [8, 1, 4, 1, 2, 2, 2, 2, 2]
+
+
+def test_a_server_that_gives_more_is_taken_at_its_word(server: Server) -> None:
+    server.always = bad_server.give_more
+    found = ask(server, request("a", 3))
+    assert [text[-1] for text in texts(found)] == ["0", "1", "2"]
+
+
+def test_a_server_that_does_not_count_tokens(server: Server) -> None:
+    server.always = bad_server.answer({"choices": [{"message": {"content": "4"}}], "usage": [1]})
+    assert ask(server, request("a", 2))["a"] == [Generated("4", None, "stop")] * 2
 
 
 def test_a_server_that_gives_fewer_is_asked_for_the_rest(server: Server) -> None:
@@ -111,8 +126,7 @@ def test_a_server_that_knows_the_limit_by_its_new_name(server: Server) -> None:
 TRICKS = {
     "busy": bad_server.status(429),
     "busy, with a time": bad_server.status(429, Retry_After="0"),
-    "broken": bad_server.status(500),
-    "a gateway that waits for nobody": bad_server.status(504),
+    **{f"broken, {code}": bad_server.status(code) for code in (408, 425, 500, 503, 504, 520, 522, 524, 529)},
     "no JSON": bad_server.answer(b"<html>"),
     "JSON of another kind": bad_server.answer([1]),
     "no choices": bad_server.answer({"choices": []}),
@@ -131,20 +145,17 @@ def test_what_may_go_better_is_tried_again(server: Server, trick: str) -> None:
     assert len(texts(found)) == 3
 
 
-def test_a_server_that_says_when_is_left_alone_until_then(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    waited: list[float] = []
-    monkeypatch.setattr(http.Client, "_wait", lambda _, seconds: waited.append(seconds))
-    server.tricks.append(bad_server.status(429, Retry_After="7"))
-    assert len(texts(ask(server))) == 3
-    assert waited[0] == 0
-    assert waited[1] == pytest.approx(7, abs=0.5)
-
-
 def test_no_more_calls_a_minute_than_agreed(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     waited: list[float] = []
     monkeypatch.setattr(http.Client, "_wait", lambda _, seconds: waited.append(seconds))
     ask(server, *(request(str(number), 1) for number in range(4)), concurrency=1, requests_per_minute=6)
     assert waited == pytest.approx([0, 10, 20, 30], abs=1)
+
+
+def test_a_server_whose_answer_takes_too_long_is_asked_again(server: Server) -> None:
+    server.tricks.append(bad_server.drip)
+    assert texts(ask(server, timeout=0.3))[0] != "x"
+    assert len(server.asked) == 2
 
 
 def test_a_server_that_hangs_is_asked_again(server: Server) -> None:
@@ -163,13 +174,24 @@ def test_what_never_goes_better_is_an_error_that_says_what_to_do(server: Server,
 
 @pytest.mark.parametrize(
     ("code", "said"),
-    [(401, r"got no key: there is nothing in \$OPENAI_API_KEY"), (404, "see --url, which often ends in /v1")],
+    [
+        (401, r"got no key: there is nothing in \$OPENAI_API_KEY; --api-key names another variable"),
+        (402, "402: no; put credit on the account"),
+        (404, "see --url, which often ends in /v1"),
+        *((code, rf"answered {code}: .*; see --url") for code in (202, 302, 307, 405, 410, 418, 451, 501, 505)),
+    ],
 )
 def test_what_no_repetition_mends_is_an_error_at_once(server: Server, code: int, said: str) -> None:
     server.always = bad_server.status(code, "no")
     with pytest.raises(InputError, match=said):
         ask(server)
     assert len(server.asked) == 1
+
+
+def test_a_call_that_is_sent_elsewhere_is_not_followed(server: Server) -> None:
+    server.always = bad_server.send_elsewhere
+    with pytest.raises(InputError, match="answered 302: it sends calls to http://elsewhere/v1/chat/completions; see"):
+        ask(server)
 
 
 def test_a_request_that_is_refused_is_an_error_or_comes_back_empty(server: Server) -> None:
@@ -237,8 +259,13 @@ def test_a_run_against_a_server_goes_on_where_it_was_stopped(server: Server, mak
     assert all(text.startswith(line["id"]) for line in found for text in line["response"])
 
 
-@given(st.integers(0, 10**6), st.lists(st.integers(1, 10**4), min_size=1))
-def test_shares_make_up_the_total(total: int, weights: list[int]) -> None:
-    found = shares(total, weights)
-    assert sum(found) == total
-    assert all(abs(share - total * weight / sum(weights)) <= 1 for share, weight in zip(found, weights, strict=True))
+def test_a_run_goes_on_with_a_server_that_has_moved(server: Server, make_job: Callable[..., Job]) -> None:
+    job = make_job(backend=settings(server, retries=0))
+    server.tricks.extend([bad_server.behave] * 8)
+    server.always = bad_server.status(500)
+    with pytest.raises(InputError):
+        generate(job, Placing())
+    with bad_server.running() as other:
+        done = generate(replace(job, backend=settings(other)), Placing())
+    assert 0 < done.made_now < 20
+    assert done.manifest["origin"]["url"] == other.url

@@ -26,6 +26,15 @@ def test_speed_and_time_left_are_of_this_run(tmp_path: Path, monkeypatch: pytest
     journal.close()
 
 
+def test_a_speed_that_nobody_knows_is_not_told(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    watch = Watch(tmp_path, 0, 2)
+    journal.write(Entry(0, responses=3, uncounted=3))
+    watch._look()
+    assert "(50%), tokens unknown, " in watch.words()
+    journal.close()
+
+
 def test_lines_are_rare_where_there_is_no_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "LOOK", 0.001)
     monkeypatch.setattr(progress, "FIRST_LINE", 0.0)

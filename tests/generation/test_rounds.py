@@ -7,6 +7,7 @@ import pytest
 
 from curriculum_verl.generation.backend import Generated
 from curriculum_verl.generation.job import Job
+from curriculum_verl.generation.journal import Entry
 from curriculum_verl.generation.prompts import Prompt
 from curriculum_verl.generation.rounds import Progress
 from curriculum_verl.rewards.scoring import Score
@@ -83,6 +84,28 @@ def test_a_prompt_without_any_score_is_a_reject(make_job: Callable[..., Job]) ->
     assert (reject["file"], reject["line"], reject["id"], reject["reason"]) == ("d.jsonl", 4, "a", "unscored")
     assert "no ground truth" in reject["message"]
     assert reject["responses"] == ["r0", "r1"]
+
+
+def test_tokens_that_are_not_counted_are_no_zeros(make_job: Callable[..., Job]) -> None:
+    job = make_job(count=6, first=3)
+
+    def entry(*tokens: int | None) -> Entry:
+        progress = Progress(7, PROMPT)
+        progress.take([Generated("r", count, "stop") for count in tokens], scores(1, 1, 1), job, 0.5)
+        return progress.entry(job)
+
+    some, none = entry(4, None, 8), entry(None, None, None)
+    assert (some.tokens, some.uncounted, some.saved_tokens) == (12, 1, 18)
+    assert json.loads(bytes(some.line))["tokens"] == [4, None, 8]
+    assert (none.tokens, none.uncounted, none.saved_tokens) == (0, 3, 0)
+
+
+def test_what_a_content_filter_ended_is_no_normal_end(make_job: Callable[..., Job]) -> None:
+    progress = Progress(7, PROMPT)
+    progress.take([Generated("r", 1, "content_filter"), Generated("r", 1, "stop")], scores(0, 1), make_job(), 0.5)
+    entry = progress.entry(make_job(count=2))
+    assert entry.filtered == 1
+    assert json.loads(bytes(entry.line))["finish"] == ["content_filter", "stop"]
 
 
 def test_seeds_follow_from_the_runs_seed_and_the_id_alone(make_job: Callable[..., Job]) -> None:

@@ -192,7 +192,7 @@ def test_overwrite_makes_a_finished_run_anew(make_job: Callable[..., Job], whole
 def test_a_run_that_failed_at_a_bad_prompt_goes_on_without_it(make_job: Callable[..., Job], tmp_path: Path) -> None:
     rows = [
         *({"id": str(n), "prompt": "1+1=?", "ground_truth": "2"} for n in range(40)),
-        {"id": "l", "prompt": "1" * 99},
+        {"id": "l", "prompt": "1" * 99, "ground_truth": "1"},
     ]
     data = Data((str(write_lines(tmp_path / "d.jsonl", rows)),))
     job = make_job(data=data, count=1)
@@ -283,8 +283,63 @@ def test_what_no_verifier_can_score_is_told_and_is_no_zero(make_job: Callable[..
     [reject] = map(json.loads, (job.output / "rejects.jsonl").read_text().splitlines())
     assert (reject["id"], reject["reason"], reject["line"]) == ("b", "unscored", 2)
     assert "no verifier for data source 'new'" in reject["message"]
-    assert manifest["counts"]["unscored"] == 2
     assert manifest["rejected"] == {"unscored": 1}
+    assert manifest["counts"]["responses"] == 2, "what cannot be scored is not sampled"
+    assert "responses" not in reject
+
+
+def unscorable(tmp_path: Path, prompts: int, first_good: int | None = None) -> tuple[Data, Scoring]:
+    """Prompts for which a function has no score, which nobody can know beforehand."""
+    (tmp_path / "mine.py").write_text(
+        "def score(response):\n    assert response.ground_truth == 'good', 'no truth'\n    return 1.0\n"
+    )
+    rows = [
+        {"id": str(n), "prompt": "1+1=?", "ground_truth": "good" if n == first_good else "bad"} for n in range(prompts)
+    ]
+    return Data((str(write_lines(tmp_path / "d.jsonl", rows)),)), Scoring(verifier=f"{tmp_path}/mine.py:score")
+
+
+def test_a_run_ends_when_not_one_of_its_first_prompts_can_be_scored(
+    make_job: Callable[..., Job], tmp_path: Path
+) -> None:
+    data, scoring = unscorable(tmp_path, 80)
+    job = make_job(data=data, scoring=scoring, count=1)
+    with pytest.raises(InputError, match=r"not one of 32 prompts could be scored: .*no truth; mend .* --verifier"):
+        generate(job, HERE)
+    data, scoring = unscorable(tmp_path, 80, first_good=20)
+    job = make_job(data=data, scoring=scoring, count=1, output=tmp_path / "one")
+    assert generate(job, HERE).manifest["counts"]["rollouts"] == 1
+
+
+def test_a_run_that_goes_on_knows_that_earlier_prompts_had_scores(make_job: Callable[..., Job], tmp_path: Path) -> None:
+    data, scoring = unscorable(tmp_path, 80, first_good=20)
+    job = make_job(data=data, scoring=scoring, count=1)
+    script = Path(__file__).with_name("killed_run.py")
+    given = [*arguments(job)[:-1], str(scoring.verifier)]
+    killed = subprocess.run([sys.executable, script, "40", *given], env=os.environ, capture_output=True)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+    assert generate(job, HERE).made_now == 40
+
+
+def test_prompts_that_cannot_be_scored_are_found_before_a_model_is_loaded(
+    make_job: Callable[..., Job], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from curriculum_verl.generation import worker
+
+    monkeypatch.setattr(worker, "build_backend", None)
+    rows = [{"id": str(n), "prompt": "1+1=?"} for n in range(40)]
+    data = Data((str(write_lines(tmp_path / "d.jsonl", rows)),))
+    with pytest.raises(InputError, match="not one of 32 prompts could be scored: the ground truth is missing"):
+        generate(make_job(data=data), HERE)
+    few = make_job(data=replace(data, limit=5), output=tmp_path / "few")
+    assert generate(few, HERE).manifest["rejected"] == {"unscored": 5}
+
+
+def test_a_response_that_a_function_cannot_score_is_counted(make_job: Callable[..., Job], tmp_path: Path) -> None:
+    data, scoring = unscorable(tmp_path, 3)
+    done = generate(make_job(data=data, scoring=scoring, count=2), HERE)
+    assert done.manifest["counts"]["unscored"] == 6
+    assert done.manifest["rejected"] == {"unscored": 3}
 
 
 def test_bad_lines_and_prompts_that_are_too_long_are_rejected_once_over_all_shards(
@@ -322,7 +377,7 @@ def test_a_model_that_changed_is_another(make_job: Callable[..., Job], model: Pa
     same = replace(job, backend=replace(job.backend, model=str(copy)))
     assert generate(same, HERE).made_now == 0
     (copy / "generation_config.json").write_text("{}")
-    with pytest.raises(InputError, match="model: "):
+    with pytest.raises(InputError, match=r"model\.base/generation_config\.json: "):
         generate(same, HERE)
 
 
@@ -333,6 +388,7 @@ def test_a_model_that_changed_is_another(make_job: Callable[..., Job], model: Pa
         ({"first": 4}, "--first: got 4"),
         ({"shard": Shard(3, 2)}, "--shard: got 3/2"),
         ({"sampling": Sampling(top_p=0)}, "--top-p"),
+        ({"sampling": Sampling(stop=("END", ""))}, "--stop: got an empty text"),
         ({"sampling": Sampling(temperature=0)}, "all responses are the same"),
     ],
 )

@@ -151,3 +151,17 @@ def test_a_sliding_window_is_refused(make_model: Callable[..., PreTrainedModel])
     sliding = make_model("qwen2", use_sliding_window=True, sliding_window=8, max_window_layers=1)
     with pytest.raises(ValueError, match="sliding_attention"):
         Generator(sliding, set(), 4, LENGTH)
+    for family in ("mistral", "phi3"):  # which do not list their layers
+        with pytest.raises(ValueError, match="attends to the last 8 tokens"):
+            Generator(make_model(family, sliding_window=8, pad_token_id=0), set(), 4, LENGTH)
+
+
+@pytest.mark.parametrize("family", ["mistral", "phi3"])
+def test_a_window_that_holds_the_whole_sequence_hides_nothing(
+    make_model: Callable[..., PreTrainedModel], family: str
+) -> None:
+    model = make_model(family, sliding_window=LENGTH, pad_token_id=0)
+    prompt = torch.tensor([[5, 6, 7]])
+    expected = model.generate(prompt, do_sample=False, max_new_tokens=LENGTH - 3, eos_token_id=None)[0, 3:].tolist()
+    request = Request((5, 6, 7), Settings(temperature=0), 7, LENGTH - 3)
+    assert generate(model, [request], lanes=4)[0][0] == expected

@@ -1,10 +1,12 @@
 """From logits to a token."""
 
+import math
 from collections import Counter
 
 import pytest
 import torch
 
+from curriculum_verl.errors import InputError
 from curriculum_verl.inference.sampling import Settings, draw
 
 
@@ -30,6 +32,12 @@ def test_temperature_zero_takes_the_best_and_reports_its_plain_log_prob() -> Non
     tokens, log_probs = draw(logits, [Settings(temperature=0)], [0.999])
     assert tokens == [1]
     assert log_probs == pytest.approx([torch.log_softmax(logits, -1)[0, 1].item()])
+
+
+@pytest.mark.parametrize("settings", [Settings(), Settings(temperature=0), Settings(top_p=0.5)])
+def test_a_model_that_has_diverged_is_no_source_of_tokens(settings: Settings) -> None:
+    with pytest.raises(InputError, match="have diverged"):
+        draw(torch.tensor([[1.0, 2.0], [math.nan, 1.0]]), [settings] * 2, [0.5, 0.5])
 
 
 def test_top_k_keeps_the_best_k() -> None:

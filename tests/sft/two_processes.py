@@ -18,6 +18,7 @@ def run_in_two(folder: Path, script: str, *arguments: object, env: Mapping[str, 
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     shared = {"PYTHONPATH": f"{ROOT / 'tests'}:{ROOT}", "OMP_NUM_THREADS": "1", "WORLD_SIZE": "2"}
+    shared["CUDA_VISIBLE_DEVICES"] = ""  # two processes of NCCL cannot share the one GPU that a machine may have
     shared |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), **(env or {})}
     said = [folder / f"process_{rank}.log" for rank in range(2)]
     processes = []

@@ -1,9 +1,9 @@
 """Calls to a server that may be slow, busy or broken: retried with patience, at no more than an agreed pace."""
 
-import email.utils
 import http.client
 import json
 import random
+import sys
 import threading
 import time
 import urllib.error
@@ -13,13 +13,23 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from curriculum_verl.errors import InputError
+from tqdm import tqdm
 
-FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0  # seconds before an attempt is repeated; doubled each time, and drawn up to that
-LONGEST_ASKED = 900.0  # that a server may ask for in Retry-After
-TRY_AGAIN = {408, 409, 425, 429, 500, 502, 503, 504, 529}
+from curriculum_verl.errors import InputError
+from curriculum_verl.generation.backends.pace import Pace, back_off, retry_after
+from curriculum_verl.generation.progress import duration
+from curriculum_verl.words import printable
+
+REFUSALS = (400, 413, 422)  # what is wrong is this request
+PASSING = (408, 409, 425, 429)  # what is wrong may pass, as it may with 500 and above
+LASTING = (501, 505)  # but for these
+LONG = 30.0  # seconds of a wait that is told
 SHOWN = 300  # characters of an answer in a message
 BLOCK = 1 << 16
+MEND = {
+    402: "put credit on the account",
+    404: "see --url, which often ends in /v1, and --model",
+}
 
 Check = Callable[[dict[str, Any]], str | None]
 
@@ -36,7 +46,7 @@ class Answer:
         """Its error in its own words."""
         error = self.content.get("error", self.content)
         message = error.get("message") if isinstance(error, dict) else error
-        return str(message or self.text)[:SHOWN]
+        return printable(str(message or self.text or "nothing")[:SHOWN])
 
 
 class FailedError(Exception):
@@ -49,25 +59,11 @@ class FailedError(Exception):
         super().__init__(reason)
 
 
-class Pace:
-    """Gives out moments to start at: no more a minute than agreed, and none while the server wants to be left alone."""
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """A call that is sent elsewhere would lose its body there, and give its key away."""
 
-    def __init__(self, per_minute: float | None):
-        self._gap = 0.0 if per_minute is None else 60.0 / per_minute
-        self._next = 0.0
-        self._lock = threading.Lock()
-
-    def reserve(self, now: float) -> float:
-        """Seconds to wait for one's turn."""
-        with self._lock:
-            start = max(now, self._next)
-            self._next = start + self._gap
-            return start - now
-
-    def pause(self, until: float) -> None:
-        """Nobody starts before then."""
-        with self._lock:
-            self._next = max(self._next, until)
+    def redirect_request(self, *_: Any) -> None:
+        """Do not follow."""
 
 
 class Client:
@@ -83,16 +79,18 @@ class Client:
         self._pace = Pace(per_minute)
         self._stopped = threading.Event()
         self._random = random.Random()  # of waiting times, which must not be the same for all who wait
+        self._opener = urllib.request.build_opener(_NoRedirects)
+        self._told, self._lock = 0.0, threading.Lock()  # until when a wait has been told
 
     def stop(self) -> None:
         """No attempt is begun any more."""
         self._stopped.set()
 
     def post(self, path: str, body: dict[str, Any], check: Check) -> Answer:
-        """The server's answer, after as many attempts as it takes; one that `check` finds fault with is repeated."""
+        """The server's answer, good or one of REFUSALS; one that `check` finds fault with is asked for again."""
         data = json.dumps(body).encode()
         for attempt in range(self._retries + 1):
-            self._wait(self._pace.reserve(time.monotonic()))
+            self._wait_for_turn()
             try:
                 return self._checked(self._send("POST", path, data), check)
             except FailedError as error:
@@ -101,11 +99,31 @@ class Client:
                         f"{self._url}/{path}: {error}, after {attempt + 1} attempts; what is done is kept: start again "
                         "when the server is well, with more --retries or a longer --timeout, or fewer requests at once"
                     ) from error
-                if error.after is not None:
-                    self._pace.pause(time.monotonic() + error.after)
-                else:
-                    self._wait(self._random.random() * min(LONGEST_WAIT, FIRST_WAIT * 2**attempt))
+                self._rest(error, back_off(attempt, self._random.random()))
         raise AssertionError
+
+    def _wait_for_turn(self) -> None:
+        while True:
+            self._wait(self._pace.reserve(time.monotonic()))
+            if not self._pace.paused(time.monotonic()):
+                return
+
+    def _rest(self, error: FailedError, seconds: float) -> None:
+        """Leave the server alone for so long, or for as long as it asked: then all calls wait, not this one alone."""
+        now = time.monotonic()
+        if error.after is not None:
+            self._pace.pause(now + error.after)
+        self._tell(error, now, max(seconds, error.after or 0.0))
+        self._wait(seconds)
+
+    def _tell(self, error: FailedError, now: float, seconds: float) -> None:
+        """Say of a long wait that it is none for ever; once, however many calls wait."""
+        with self._lock:
+            if seconds < LONG or now < self._told:
+                return
+            self._told = now + seconds
+        # By tqdm, which knows where its bar is.
+        tqdm.write(f"generate: waits {duration(seconds)} for {self._url}: {error}", file=sys.stderr)
 
     def once(self, method: str, path: str) -> Answer:
         """The answer to a single attempt, whatever it is; no answer at all is an error."""
@@ -117,15 +135,22 @@ class Client:
             return Answer(error.status)
 
     def _checked(self, answer: Answer, check: Check) -> Answer:
-        if answer.status == 200 and (problem := check(answer.content)) is not None:
-            raise FailedError(f"the server {problem}: {answer.text[:SHOWN]}", answer.status)
+        if answer.status in REFUSALS:
+            return answer
+        if answer.status != 200:
+            raise InputError(
+                f"{self._url}: the server answered {answer.status}: {answer.words()}; {self._mend(answer)}"
+            )
+        if (problem := check(answer.content)) is not None:
+            raise FailedError(f"the server {problem}: {printable(answer.text[:SHOWN])}", answer.status)
+        return answer
+
+    def _mend(self, answer: Answer) -> str:
+        """What a user can do about an answer that would be the same the next time."""
         if answer.status in (401, 403):
             had = "the key in" if self._key else "no key: there is nothing in"
-            reason = f"{answer.status} {answer.words()}; got {had} ${self._key_name}"
-            raise InputError(f"{self._url}: {reason}; --api-key names another variable")
-        if answer.status == 404:
-            raise InputError(f"{self._url}: 404 {answer.words()}; see --url, which often ends in /v1, and --model")
-        return answer
+            return f"got {had} ${self._key_name}; --api-key names another variable"
+        return MEND.get(answer.status, "see --url, expected the base URL of a server of OpenAI's kind, with /v1")
 
     def _wait(self, seconds: float) -> None:
         if self._stopped.wait(seconds):
@@ -138,12 +163,14 @@ class Client:
         request = urllib.request.Request(f"{self._url}/{path}", data, headers, method=method)
         deadline = time.monotonic() + self._timeout
         try:
-            with urllib.request.urlopen(request, timeout=self._timeout) as response:
+            with self._opener.open(request, timeout=self._timeout) as response:
                 return _answer(response.status, _read(response, deadline))
         except urllib.error.HTTPError as error:
             with error:
+                if 300 <= error.code < 400:
+                    return Answer(error.code, text=f"it sends calls to {error.headers.get('Location')}")
                 answer = _answer(error.code, _rest_of(error))
-                if error.code in TRY_AGAIN:
+                if error.code in PASSING or (error.code >= 500 and error.code not in LASTING):
                     after = retry_after(error.headers.get("Retry-After"), datetime.now(UTC))
                     reason = f"the server answered {error.code}: {answer.words()}"
                     raise FailedError(reason, error.code, after) from error
@@ -182,19 +209,3 @@ def _answer(status: int, body: bytes) -> Answer:
     if status == 200:
         raise FailedError(f"the server answered with what is no JSON object: {text[:SHOWN]!r}", status)
     return Answer(status, text=text)
-
-
-def retry_after(value: str | None, now: datetime) -> float | None:
-    """Seconds that a server asks to wait: given as such, or as a moment."""
-    if value is None:
-        return None
-    try:
-        seconds = float(value)
-    except ValueError:
-        try:
-            moment = email.utils.parsedate_to_datetime(value)
-        except ValueError:
-            return None
-        moment = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
-        seconds = (moment - now).total_seconds()
-    return min(max(0.0, seconds), LONGEST_ASKED) if seconds == seconds else None

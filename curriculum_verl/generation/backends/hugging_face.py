@@ -2,9 +2,9 @@
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from transformers import AutoModelForCausalLM
@@ -19,6 +19,7 @@ from curriculum_verl.generation.refusals import Refusals, too_long
 from curriculum_verl.generation.settings import BackendSettings
 from curriculum_verl.generation.stopping import StoppingGenerator, cut
 from curriculum_verl.generation.waiting import Waiting
+from curriculum_verl.inference.attention import leave_cudnn_attention
 from curriculum_verl.inference.generator import Request as Sequence
 from curriculum_verl.inference.lanes import Lanes
 from curriculum_verl.inference.sampling import Settings
@@ -44,18 +45,20 @@ class HuggingFace:
         self._device = torch.device(_device(settings.device))
         if self._device.type == "cpu":
             torch.set_num_threads(settings.threads)
+        leave_cudnn_attention()
         found = find_model(settings.model, settings.base_model)
         self._chats = Chats(found.tokenizer, settings.template)
         self._model = _load(found, settings.dtype, self._device)
-        try:
-            Lanes(self._model, 1, 1)
-        except (ValueError, AttributeError) as error:  # the latter from the config of a model for more than text
-            raise InputError(f"{found.base}: {error}; take --backend vllm for it") from error
         most = getattr(self._model.config, "max_position_embeddings", None)
         contexts = [context for context in (settings.context, most) if context]
         if not contexts:
             raise InputError(f"{found.base}: says nothing of its longest context; set one with --context")
         self._context = min(contexts)
+        try:
+            Lanes(self._model, 1, self._context)
+        except (ValueError, AttributeError) as error:  # the latter from the config of a model for more than text
+            hint = "take --backend vllm for it, or a --context that fits"
+            raise InputError(f"{found.base}: {error}; {hint}") from error
         self._stop_tokens = _stop_tokens(self._model, self._chats.tokenizer)
         self.refused = Refusals(settings.refused)
 
@@ -88,29 +91,23 @@ class HuggingFace:
                 queues.add(length, _Named(prompt, _settings(sampling), fold(request.seed, number), limit, name=name))
 
     def _generator(self, length: int, sampling: Sampling) -> StoppingGenerator:
-        with self._placed():
-            generator = StoppingGenerator(self._model, self._stop_tokens, self._lanes, length)
+        generator = StoppingGenerator(self._model, self._stop_tokens, self._lanes, length)
         generator.stops, generator.text = sampling.stop, self._chats.text
         return generator
-
-    def _placed(self) -> AbstractContextManager[Any]:
-        """Where new tensors belong; on a CPU they are there by themselves, and saying so costs time."""
-        return nullcontext() if self._device.type == "cpu" else self._device
 
     def _step(
         self, generator: StoppingGenerator, waiting: Waiting, sampling: Sampling
     ) -> Iterator[tuple[Request, list[Generated]]]:
-        with self._placed():
-            finished = generator.step()
-        for sequence in finished:
+        for sequence in generator.step():
             assert isinstance(sequence, _Named)
             if complete := waiting.take(sequence.name, self._generated(sequence, sampling)):
                 yield complete
 
     def _generated(self, sequence: Sequence, sampling: Sampling) -> Generated:
-        text = cut(self._chats.text(sequence.tokens), sampling.stop)
-        finish: Literal["stop", "length"] = "length" if sequence.stop_reason == "length" else "stop"
-        return Generated(text, len(sequence.tokens), finish)
+        whole = self._chats.text(sequence.tokens)
+        text = cut(whole, sampling.stop)
+        ended = sequence.stop_reason != "length" or text != whole  # by a stop string in the last token
+        return Generated(text, len(sequence.tokens), "stop" if ended else "length")
 
     def describe(self) -> dict[str, Any]:
         """Model, versions and whatever else says how the responses came about."""

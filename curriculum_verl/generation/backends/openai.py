@@ -2,26 +2,27 @@
 
 import os
 import queue
+import sys
 import threading
 from collections.abc import Iterable, Iterator
-from typing import Any, Literal
+from typing import Any
 
 from curriculum_verl.errors import InputError, unknown_name
 from curriculum_verl.generation.backend import Generated, Request, Sampling
-from curriculum_verl.generation.backends.http import Answer, Client
+from curriculum_verl.generation.backends.choices import check, generated
+from curriculum_verl.generation.backends.http import REFUSALS, Answer, Client
 from curriculum_verl.generation.facts import facts_of
 from curriculum_verl.generation.refusals import Refusals, RefusedError
 from curriculum_verl.generation.settings import BackendSettings
 from curriculum_verl.inference.seeding import fold
 
 SHOWN = 10  # names of models in a message
-REFUSALS = (400, 413, 422)  # what is wrong is this request
 
 _Finished = tuple[Request, list[Generated] | BaseException]
 
 
 class OpenAi:
-    """Several requests at once. Responses come by `n` in one call, or one a call from a server that refuses `n`."""
+    """Several requests at once. Responses come by `n` in one call, or by as many as a server gives at most."""
 
     name = "openai"
 
@@ -36,7 +37,7 @@ class OpenAi:
             timeout=settings.timeout,
             per_minute=settings.requests_per_minute,
         )
-        self._one_each = False
+        self._most = sys.maxsize  # responses in one call
         self._limit_name = "max_tokens"
         self.refused = Refusals(settings.refused)
         self._check_model()
@@ -84,22 +85,23 @@ class OpenAi:
         """All responses to a request, in as many calls as that takes; a server may give fewer than it is asked for."""
         made: list[Generated] = []
         while len(made) < request.count:
-            wanted = 1 if self._one_each else request.count - len(made)
+            wanted = min(self._most, request.count - len(made))
             answer = self._ask(request, sampling, request.first + len(made), wanted)
             if answer.status in REFUSALS and wanted > 1:
                 answer = self._ask(request, sampling, request.first + len(made), 1)
-                self._one_each = self._one_each or answer.status == 200
+                if answer.status == 200:  # so many were too many; else the request itself is at fault
+                    self._most = min(self._most, wanted // 2)
             if answer.status in REFUSALS:
                 reason = f"the server refuses it with {answer.status}: {answer.words()}"
                 raise RefusedError(request.id, "server_refused", reason)
-            made += _generated(answer.content)[: request.count - len(made)]
+            made += generated(answer.content)[: request.count - len(made)]
         return made
 
     def _ask(self, request: Request, sampling: Sampling, number: int, count: int) -> Answer:
-        answer = self._client.post("chat/completions", self._body(request, sampling, number, count), _check)
+        answer = self._client.post("chat/completions", self._body(request, sampling, number, count), check)
         if answer.status == 400 and self._limit_name == "max_tokens" and "max_completion_tokens" in answer.words():
             self._limit_name = "max_completion_tokens"
-            answer = self._client.post("chat/completions", self._body(request, sampling, number, count), _check)
+            answer = self._client.post("chat/completions", self._body(request, sampling, number, count), check)
         return answer
 
     def _body(self, request: Request, sampling: Sampling, number: int, count: int) -> dict[str, Any]:
@@ -128,33 +130,3 @@ class OpenAi:
     def close(self) -> None:
         """End what still waits."""
         self._client.stop()
-
-
-def _check(content: dict[str, Any]) -> str | None:
-    """What is wrong with an answer that a server gave for a good one."""
-    choices = content.get("choices")
-    if not isinstance(choices, list) or not choices:
-        return "gave no choices"
-    for choice in choices:
-        message = choice.get("message") if isinstance(choice, dict) else None
-        if not isinstance(message, dict) or not isinstance(message.get("content"), str | None):
-            return "gave a choice without a message's text"
-    return None
-
-
-def _generated(content: dict[str, Any]) -> list[Generated]:
-    choices = content["choices"]
-    # Half a surrogate pair, which JSON can hold, is no text.
-    texts = [(choice["message"].get("content") or "").encode(errors="replace").decode() for choice in choices]
-    usage = content.get("usage") or {}
-    tokens = shares(int(usage.get("completion_tokens") or 0), [len(text) + 1 for text in texts])
-    finishes: list[Literal["stop", "length"]] = [
-        "length" if choice.get("finish_reason") == "length" else "stop" for choice in choices
-    ]
-    return [Generated(*made) for made in zip(texts, tokens, finishes, strict=True)]
-
-
-def shares(total: int, weights: list[int]) -> list[int]:
-    """Whole numbers in proportion that make up the total: servers count the tokens of all choices together."""
-    ends = [total * sum(weights[: number + 1]) // sum(weights) for number in range(len(weights))]
-    return [end - start for start, end in zip([0, *ends], ends, strict=False)]

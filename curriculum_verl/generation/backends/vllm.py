@@ -3,7 +3,7 @@
 import importlib
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from typing import Any, Literal
+from typing import Any
 
 from curriculum_verl.errors import InputError
 from curriculum_verl.generation.backend import Generated, Request, Sampling
@@ -107,5 +107,4 @@ def _arguments(settings: BackendSettings, found: Model) -> dict[str, Any]:
 
 def _generated(output: Any) -> Generated:
     [made] = output.outputs
-    finish: Literal["stop", "length"] = "length" if made.finish_reason == "length" else "stop"
-    return Generated(made.text, len(made.token_ids), finish)
+    return Generated(made.text, len(made.token_ids), "length" if made.finish_reason == "length" else "stop")

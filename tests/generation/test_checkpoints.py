@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 import torch
-from evaluation.toy_checkpoints import changed_model
+from toy_checkpoints import changed_model
 
 from curriculum_verl.errors import InputError
-from curriculum_verl.evaluation.checkpoints import Checkpoint, find_checkpoint
-from curriculum_verl.evaluation.merging import loadable
+from curriculum_verl.generation.checkpoints import Checkpoint, find_checkpoint
+from curriculum_verl.generation.merging import loadable
 
 
 def logits(model: str, base: str | None) -> torch.Tensor:
@@ -149,10 +149,26 @@ def test_a_critic_a_file_and_a_misspelt_path_are_told_apart(
         find_checkpoint("runs/finl")
 
 
-def test_a_model_is_known_again_until_one_of_its_files_is_written_anew(model: Path, tmp_path: Path) -> None:
+def test_a_model_is_known_again_until_its_weights_are_others(model: Path, tmp_path: Path) -> None:
     copy = shutil.copytree(model, tmp_path / "copy")
     before = find_checkpoint(str(copy)).fingerprint()
-    assert find_checkpoint(str(copy)).fingerprint() == before
     weights = copy / "model.safetensors"
-    os.utime(weights, ns=(0, weights.stat().st_mtime_ns + 1))  # the same size: other weights of the same model
+    os.utime(weights, ns=(0, 0))  # as a backup that was put back has them
+    assert find_checkpoint(str(copy)).fingerprint() == before
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    assert find_checkpoint(str(copy)).fingerprint() != before
+
+
+@pytest.mark.parametrize("kind", ["full", "lora"])
+def test_a_checkpoint_of_verl_is_known_by_its_model_and_not_by_its_optimizer(
+    verl_checkpoints: Path, tmp_path: Path, kind: str
+) -> None:
+    copy = shutil.copytree(verl_checkpoints / kind / "global_step_3", tmp_path / "global_step_3")
+    before = find_checkpoint(str(copy)).fingerprint()
+    (copy / "actor" / "optim_world_size_2_rank_0.pt").write_bytes(b"a state of an optimizer")
+    assert find_checkpoint(str(copy)).fingerprint() == before
+    shard = next((copy / "actor").glob("model_world_size_*_rank_0.pt"))
+    shard.write_bytes(shard.read_bytes()[:-1] + b"!")
     assert find_checkpoint(str(copy)).fingerprint() != before

@@ -1,14 +1,32 @@
 """Checkpoints of verl's FSDP engine without a training run: saved by verl's own manager, on as many ranks as wanted.
 
-python tests/evaluation/toy_checkpoints.py MODEL FOLDER RANK RANKS    # once for every rank
+python tests/toy_checkpoints.py MODEL FOLDER RANK RANKS    # once for every rank
 """
 
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 RANKS = 2
 KINDS = ("full", "lora", "lora_only")  # the last as with checkpoint.save_lora_only
+
+
+@pytest.fixture(scope="session")
+def adapter(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("adapter")
+    changed_model(model, "lora").save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def verl_checkpoints(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """full/, lora/ and lora_only/, each with a global_step_3 that two ranks wrote."""
+    pytest.importorskip("verl")
+    folder = tmp_path_factory.mktemp("verl")
+    write_checkpoints(model, folder)
+    return folder
 
 
 def write_checkpoints(model: Path, folder: Path) -> None:

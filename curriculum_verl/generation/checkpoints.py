@@ -1,13 +1,13 @@
 """What a path holds that is to be evaluated: a model, an adapter, or verl's checkpoint, which has to be merged."""
 
-import hashlib
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from curriculum_verl.errors import InputError
+from curriculum_verl.generation.fingerprint import fingerprint
+from curriculum_verl.generation.job import Job, Source
 from curriculum_verl.generation.models import ADAPTER, CONFIG, find_model
 
 SHOWN = 6  # names in a message
@@ -28,27 +28,24 @@ class Checkpoint:
     model: str
     base_model: str | None = None
 
-    def fingerprint(self) -> str:
-        """Known again by names, sizes and times of its files: other weights of the same model have the same sizes."""
-        found = hashlib.sha256()
-        for folder in self._folders():
-            for file in sorted(_files(folder)):
-                state = file.stat()
-                found.update(f"{file.name}\0{state.st_size}\0{state.st_mtime_ns}\1".encode())
-            found.update(b"\2")
-        return f"sha256:{found.hexdigest()}"
+    def fingerprint(self) -> dict[str, str]:
+        """By what it is known again."""
+        if self.kind == "ready":
+            return fingerprint(find_model(self.model, self.base_model).folders)
+        base = {} if self.base_model is None else find_model(self.base_model).folders
+        parts = fingerprint({"actor": Path(self.model)}, (SHARDS, LORA_META))
+        return parts | fingerprint({"huggingface": Path(self.config), **base})
 
     @property
     def config(self) -> str:
         """A folder with the model's config and tokenizer, whether or not its weights have to be merged first."""
         return str(Path(self.model) / "huggingface") if self.kind != "ready" else self.model
 
-    def _folders(self) -> list[Path]:
-        if self.kind == "ready":
-            model = find_model(self.model, self.base_model)
-            return [folder for folder in (model.base, model.adapter) if folder is not None]
-        more = [] if self.base_model is None else [find_model(self.base_model).base]
-        return [Path(self.model), Path(self.model) / "huggingface", *more]
+    def asked(self, job: Job, path: str) -> Job:
+        """The job with this as its model, under the path that the user gave; what has to be merged is not yet."""
+        base = self.base_model if self.kind == "ready" else None
+        source = None if self.kind == "ready" else Source(path, self.fingerprint())
+        return replace(job, backend=replace(job.backend, model=self.config, base_model=base), source=source)
 
 
 def find_checkpoint(path: str, base_model: str | None = None) -> Checkpoint:
@@ -131,10 +128,6 @@ def _wrong(folder: Path, actor: Path) -> str:
 
 def _has_weights(folder: Path) -> bool:
     return any(any(folder.glob(pattern)) for pattern in WEIGHTS)
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    return (path for path in folder.iterdir() if path.is_file()) if folder.is_dir() else iter(())
 
 
 def _names(folder: Path) -> str:

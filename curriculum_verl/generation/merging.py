@@ -4,11 +4,14 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from curriculum_verl.errors import InputError
-from curriculum_verl.evaluation.checkpoints import LORA_FOLDER, LORA_META, Checkpoint
+from curriculum_verl.generation.checkpoints import LORA_FOLDER, LORA_META, Checkpoint
+from curriculum_verl.generation.job import Job
 from curriculum_verl.generation.models import ADAPTER
 
 TAIL = 12  # lines of the merger's output in a message
@@ -24,6 +27,23 @@ def loadable(checkpoint: Checkpoint, into: Path) -> tuple[str, str | None]:
     _made(into, lambda made: _merge(Path(checkpoint.model), made))
     adapter = into / LORA_FOLDER
     return (str(adapter), str(into)) if (adapter / ADAPTER).is_file() else (str(into), None)
+
+
+@contextmanager
+def loaded_from(job: Job, checkpoint: Checkpoint | None, into: Path, *, keep: bool = False) -> Iterator[Job]:
+    """The job with a model that can be loaded: one of verl is made in `into`, and gone afterwards unless it is kept."""
+    if checkpoint is None or job.source is None:
+        yield job
+        return
+    if not keep:
+        shutil.rmtree(into, ignore_errors=True)  # of a run that was killed, perhaps of other weights
+    print(f"{job.source.path}: is put together from verl's checkpoint", file=sys.stderr)
+    try:
+        path, base = loadable(checkpoint, into)
+        yield replace(job, backend=replace(job.backend, model=path, base_model=base))
+    finally:
+        if not keep:
+            shutil.rmtree(into, ignore_errors=True)
 
 
 def _made(target: Path, make: Callable[[Path], None]) -> None:
