@@ -12,6 +12,7 @@ from curriculum_verl.analysis.measures import BY_NAME, Measure
 from curriculum_verl.analysis.sketches import LOG, Sketch
 from curriculum_verl.evaluation.statistics import Estimate
 from curriculum_verl.palette import GREY, INK, Style, style
+from curriculum_verl.words import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -122,7 +123,7 @@ def draw_bars(
         whiskers = _whiskers([one for _, one in there])
         axes.errorbar(places, heights, yerr=whiskers, fmt="none", ecolor="black", elinewidth=1, capsize=3)
     prompts = {group: [found[name, group].prompts for name in names if (name, group) in found] for group in groups}
-    ticks = [f"{label('all' if group == ALL else group)}\n{_range(prompts[group])} prompts" for group in groups]
+    ticks = [f"{label('all' if group == ALL else group)}\n{_prompts(prompts[group])}" for group in groups]
     axes.set_xticks(range(len(groups)), ticks)
     axes.set(ylim=(0, 1.02), xlim=(-0.6, len(groups) - 0.4), xlabel=axis, ylabel="responses that pass")
     axes.yaxis.set_major_formatter(PercentFormatter(1))
@@ -134,9 +135,9 @@ def draw_bars(
     return png(figure)
 
 
-def _range(numbers: Sequence[int]) -> str:
+def _prompts(numbers: Sequence[int]) -> str:
     low, high = min(numbers), max(numbers)
-    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
+    return counted(high, "prompt") if low == high else f"{low:,} to {counted(high, 'prompt')}"
 
 
 def _whiskers(estimates: Sequence[Estimate]) -> list[list[float]]:

@@ -54,11 +54,8 @@ class Change:
 
     def in_words(self) -> str:
         """The measure with its change and interval."""
-        measure, change = BY_NAME[self.measure], self.change
-        said = f"{measure.short} {measure.shown(change.value, sign=True)}"
-        if change.low is None or change.high is None:
-            return said
-        return f"{said} [{measure.number(change.low, sign=True)}, {measure.number(change.high, sign=True)}]"
+        measure = BY_NAME[self.measure]
+        return f"{measure.short} {measure.with_interval(self.change, sign=True)}"
 
 
 @dataclass(frozen=True, slots=True)

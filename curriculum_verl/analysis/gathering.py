@@ -16,6 +16,7 @@ from curriculum_verl.analysis.tasks import Reading, Task, tasks_of
 from curriculum_verl.errors import InputError, unknown_name
 from curriculum_verl.parallel import Runner
 from curriculum_verl.rollouts.lines import lines_before
+from curriculum_verl.words import counted
 
 
 @dataclass(slots=True)
@@ -103,7 +104,7 @@ def _require(runs: Sequence[Run], parts: dict[str, _Part], reading: Reading) -> 
             continue
         files = ", ".join(map(str, run.files[:3]))
         if part.left_out:
-            reasons = ", ".join(f"{count:,} lines are of {reason}" for reason, count in part.left_out.items())
+            reasons = ", ".join(f"{counted(count, 'line')} of {reason}" for reason, count in part.left_out.items())
             raise InputError(f"{run.name}: got no rollout of those asked for: {reasons}; in {files}")
         if part.skipped:
             raise InputError(f"{run.name}: got no rollout that can be used; {next(iter(part.first.values()))}")

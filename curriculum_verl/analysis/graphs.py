@@ -143,7 +143,7 @@ def _again(axes: "Axes", way: _Way, place: Point, radius: float) -> None:
     x = place[0] + side * radius * 0.9
     begin, end = (x, place[1] + outward * radius * 0.35), (x, place[1] - outward * radius * 0.35)
     way.draw(axes, begin, end, -1.9 * side * outward)
-    _number(axes, (place[0] + side * (radius + 0.24), place[1]), way.chance)
+    _write_chance(axes, (place[0] + side * (radius + 0.24), place[1]), way.chance)
 
 
 def _arrow(axes: "Axes", way: _Way, start: Point, stop: Point, first: float, second: float) -> None:
@@ -157,7 +157,7 @@ def _arrow(axes: "Axes", way: _Way, start: Point, stop: Point, first: float, sec
     # The middle of the curve lies beside that of the chord; a bit nearer to the start, two ways do not meet.
     middle = (begin[0] + ALONG * (end[0] - begin[0]), begin[1] + ALONG * (end[1] - begin[1]))
     shift = 0.5 * bend * length
-    _number(axes, (middle[0] + uy * shift, middle[1] - ux * shift), way.chance)
+    _write_chance(axes, (middle[0] + uy * shift, middle[1] - ux * shift), way.chance)
 
 
 def _bend(start: Point, stop: Point) -> float:
@@ -171,7 +171,7 @@ def _bend(start: Point, stop: Point) -> float:
     return 1.8 * BEND * (-1 if node[1] > 0 else 1)
 
 
-def _number(axes: "Axes", place: Point, chance: float) -> None:
+def _write_chance(axes: "Axes", place: Point, chance: float) -> None:
     if chance >= LEAST_NUMBER:
         box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.6}
         axes.text(*place, f"{100 * chance:.0f}", ha="center", va="center", fontsize=7, color=INK, zorder=4, bbox=box)

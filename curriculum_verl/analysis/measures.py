@@ -41,6 +41,13 @@ class Measure:
             return self.number(value, sign=sign)
         return self.number(value, sign=sign) + (" points" if sign else " %")
 
+    def with_interval(self, found: Estimate, *, sign: bool = False) -> str:
+        """A value with its unit, and its interval as far as there is one."""
+        shown = self.shown(found.value, sign=sign)
+        if found.low is None or found.high is None:
+            return shown
+        return f"{shown} [{self.number(found.low, sign=sign)}, {self.number(found.high, sign=sign)}]"
+
     def number(self, value: float, *, sign: bool = False) -> str:
         """A value; shares are in per cent."""
         if np.isnan(value):
@@ -85,7 +92,15 @@ def difference(before: Values, after: Values, unit: Unit, seed: int) -> tuple[Es
         return Estimate(float("nan")), 0
     if unit == "share" and (len(known) in DRAWN or not np.ptp(known) > 0):
         return Bootstrap(len(known), seed).difference(known), len(known)
-    return _mean(known, seed), len(known)
+    found = _mean(known, seed)
+    return (_within_shares(found) if unit == "share" else found), len(known)
+
+
+def _within_shares(found: Estimate) -> Estimate:
+    """Shares differ by 1 at most; of few prompts, Student's t goes beyond."""
+    if found.low is None or found.high is None:
+        return found
+    return Estimate(found.value, max(-1.0, found.low), min(1.0, found.high))
 
 
 def _mean(values: Values, seed: int) -> Estimate:

@@ -1,21 +1,23 @@
 """What a run logged: the files of its rollouts, the names of its stages, its buckets from easiest to hardest."""
 
+import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-
-import msgspec
 
 from curriculum_verl.analysis.selection import Selection
 from curriculum_verl.bucketing.manifest import NAME, read_bucket_manifest
 from curriculum_verl.errors import InputError
 from curriculum_verl.manifest import manifest_kind
+from curriculum_verl.monitor.runs import find_metrics
 from curriculum_verl.rollouts.fields import Fields
 from curriculum_verl.rollouts.files import rollout_files
+from curriculum_verl.runs.history import read_history
+from curriculum_verl.runs.lines import Line
+from curriculum_verl.words import counted
 
-METRICS = "curriculum.jsonl"
 _STEP_FILE = re.compile(r"rollout_(\d+)\.jsonl$")
 _NAME = re.compile(r"[\w.@+:-]+")
 _SET = (
@@ -51,16 +53,6 @@ class Run:
         return known + sorted({*found} - {*known}, key=lambda name: [int(d) for d in re.findall(r"\d+", name)] or [0])
 
 
-class _Told(msgspec.Struct):
-    """A line of a metrics file, as far as it matters here."""
-
-    kind: str
-    step: int
-    stages: list[str] = []
-    buckets: list[str] = []
-    rollouts: str | None = None
-
-
 def parse_runs(given: Sequence[str]) -> list[tuple[str, Path]]:
     """NAME=PATH, every name once."""
     parsed = []
@@ -92,7 +84,8 @@ def find_run(name: str, path: Path, selection: Selection) -> Run:
 
 def _metrics_file(path: Path) -> Path | None:
     if path.is_dir():
-        return next((file for file in (path / METRICS, path / "checkpoints" / METRICS) if file.is_file()), None)
+        found = find_metrics(path)
+        return found if found.is_file() else None
     if not path.is_file() or path.suffix != ".jsonl":
         return None
     with path.open("rb") as file:
@@ -100,20 +93,8 @@ def _metrics_file(path: Path) -> Path | None:
 
 
 def _of_metrics(name: str, metrics: Path, selection: Selection) -> Run:
-    stages: list[str] = []
-    buckets: list[str] = []
-    folder: str | None = None
-    told: set[int] = set()
-    void: set[int] = set()  # steps of an earlier process that the run has taken back and not made again
-    for line in _lines(metrics):
-        if line.kind == "start":
-            stages, buckets = line.stages or stages, line.buckets or buckets
-            folder = line.rollouts or folder
-            void |= {step for step in told if step > line.step}
-            told -= void
-        elif line.kind == "step":
-            told.add(line.step)
-            void.discard(line.step)
+    history = read_history(metrics)
+    folder, last = _log_of(history.starts)
     if folder is None:
         raise InputError(f"{metrics}: names no rollout log: the run kept none; {_SET}")
     rollouts = metrics.parent / folder
@@ -122,26 +103,32 @@ def _of_metrics(name: str, metrics: Path, selection: Selection) -> Run:
             f"{metrics}: says that the rollouts are in {rollouts}, where there is no folder; put it back, or name the "
             f"folder of the rollouts itself: {name}=FOLDER"
         )
+    done = {None, *(step for step in history.steps.tolist() if step <= last)}
     files = rollout_files([rollouts])
-    kept = [file for file in files if _step_of(file) not in void]
+    kept = [file for file in files if _step_of(file) in done]
+    if not kept:
+        raise InputError(
+            f"{metrics}: tells of no step whose rollouts are in {rollouts}, expected those of one step or more; train "
+            f"on, or name the folder of the rollouts itself, whatever became of their steps: {name}=FOLDER"
+        )
     warnings = []
-    if len(kept) < len(files):
+    if void := [file.name for file in files if _step_of(file) not in done]:
         warnings.append(
-            f"{name}: {len(files) - len(kept)} files of steps that a resumed run took back are left out "
-            f"({', '.join(file.name for file in files if file not in kept)[:200]})"
+            f"{name}: {counted(len(void), 'file')} left out, of steps that the run did not finish or took back when "
+            f"it was resumed ({', '.join(void)[:200]})"
         )
     wanted = _wanted(kept, selection, rollouts)
-    return Run(name, wanted, tuple(stages), tuple(buckets), warnings=tuple(warnings))
+    return Run(name, wanted, tuple(history.stages), tuple(history.buckets), warnings=tuple(warnings))
 
 
-def _lines(metrics: Path) -> Iterator[_Told]:
-    decode = msgspec.json.Decoder(_Told).decode
-    with metrics.open("rb") as file:
-        for line in file:
-            try:
-                yield decode(line)
-            except msgspec.DecodeError:  # torn, by a process that was killed
-                continue
+def _log_of(starts: Sequence[Line]) -> tuple[str | None, float]:
+    """The folder of the latest rollout log, and the step after which a resumed run kept none."""
+    last = math.inf
+    for start in reversed(starts):
+        if start.rollouts is not None:
+            return start.rollouts, last
+        last = start.step
+    return None, last
 
 
 def _wanted(files: Sequence[Path], selection: Selection, place: Path) -> tuple[Path, ...]:

@@ -18,6 +18,7 @@ from curriculum_verl.generation.placing import Placing
 from curriculum_verl.outputs import work_folder
 from curriculum_verl.rollouts.fields import ROLES
 from curriculum_verl.rollouts.lines import numbered_lines
+from curriculum_verl.words import counted
 
 CHOSEN = "prompts.jsonl"
 SHOWN = 5  # ids in a message
@@ -32,7 +33,9 @@ def sample(
     runs = []
     for planned, model in zip(plan.models, report.models, strict=True):
         folder = plan.evaluation.samples / plan.evaluation.file(planned.model)
-        warnings = [f"{planned.model.name}: {n:,} responses could not be scored: {why}" for why, n in _unscored(model)]
+        warnings = [
+            f"{planned.model.name}: {counted(n, 'response')} could not be scored: {why}" for why, n in _unscored(model)
+        ]
         runs.append(
             Run(
                 planned.model.name,

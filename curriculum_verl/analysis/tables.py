@@ -12,6 +12,7 @@ from curriculum_verl.analysis.tally import DISTRIBUTIONS
 from curriculum_verl.evaluation.tables import require_pandas
 from curriculum_verl.words import counted, printable
 
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # of a cell that a spreadsheet may take for a formula
 _PART = ("run", "stage", "bucket")
 COLUMNS: dict[str, tuple[str, ...]] = {
     "figures": (*_PART, "prompts", "responses", "measure", "value", "low", "high"),
@@ -41,7 +42,13 @@ def frames(analysis: Analysis) -> dict[str, Any]:
         "contrasts": _contrasts(analysis),
         "skipped": _skipped(analysis),
     }
-    return {name: pd.DataFrame(list(rows[name]), columns=list(COLUMNS[name])) for name in COLUMNS}
+    made = {name: [tuple(map(no_formula, row)) for row in rows[name]] for name in COLUMNS}
+    return {name: pd.DataFrame(made[name], columns=list(COLUMNS[name])) for name in COLUMNS}
+
+
+def no_formula(cell: Any) -> Any:
+    """The cell; a text that a spreadsheet may take for a formula is marked as text."""
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA) else cell
 
 
 def _figures(analysis: Analysis) -> Iterator[tuple[Any, ...]]:
@@ -125,9 +132,7 @@ def _cell(one: Figures, name: str) -> str:
     if name not in one.measures:
         return "-"
     measure, found = BY_NAME[name], one.measures[name]
-    if name != "success" or found.low is None or found.high is None:
-        return measure.shown(found.value)
-    return f"{measure.shown(found.value)} [{measure.number(found.low)}, {measure.number(found.high)}]"
+    return measure.with_interval(found) if name == "success" else measure.shown(found.value)
 
 
 def table(analysis: Analysis) -> str:

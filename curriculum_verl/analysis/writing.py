@@ -10,9 +10,11 @@ import msgspec
 from curriculum_verl import __version__
 from curriculum_verl.analysis.analysis import Analysis
 from curriculum_verl.analysis.comparing import Change
-from curriculum_verl.analysis.examples import Place
+from curriculum_verl.analysis.examples import Contrast, Place
+from curriculum_verl.analysis.gathering import Gathered
 from curriculum_verl.analysis.page import page
 from curriculum_verl.analysis.pictures import Picture, pictures_of
+from curriculum_verl.analysis.selection import Selection
 from curriculum_verl.analysis.tables import COLUMNS, frames
 from curriculum_verl.outputs import publish, refuse_used
 
@@ -59,7 +61,6 @@ def _outdated(out: Path) -> list[str]:
 
 
 def _document(analysis: Analysis, pictures: Sequence[Picture], argv: Sequence[str], seed: int) -> dict[str, Any]:
-    selection = analysis.reading.selection
     return {
         "version": VERSION,
         "kind": KIND,
@@ -68,43 +69,47 @@ def _document(analysis: Analysis, pictures: Sequence[Picture], argv: Sequence[st
         "seed": seed,
         "pass_threshold": analysis.reading.judging.pass_threshold,
         "length": analysis.length,
-        "selection": {
-            "steps": selection.steps,
-            **{name: _listed(getattr(selection, name)) for name in ("stages", "buckets", "prompts")},
-        },
-        "runs": [
-            {
-                "name": run.run.name,
-                "files": [str(file) for file in run.run.files],
-                "stages": run.stages,
-                "buckets": run.buckets,
-                "lines": run.lines,
-                "responses": run.responses,
-                "skipped": {reason: {"lines": n, "first": first} for reason, (n, first) in run.skipped.items()},
-                "left_out": dict(run.left_out),
-            }
-            for run in analysis.runs
-        ],
+        "selection": _selection(analysis.reading.selection),
+        "runs": [_run(run) for run in analysis.runs],
         "measures": {measure.name: measure.words for measure in analysis.measures},
         "figures": msgspec.to_builtins(analysis.figures),
         "shared": msgspec.to_builtins(analysis.shared),
         "changes": [_change(one) for one in analysis.changes],
         "loops": analysis.loops_in_words(),
-        "contrasts": [
-            {
-                "stuck": one.stuck,
-                "contrast": one.score,
-                "looping": {"in": one.looping, "loop_score": one.loop_score, **_text(analysis, one.looping_at)},
-                "exploring": {"in": one.exploring, "exploration": one.exploration, **_text(analysis, one.exploring_at)},
-            }
-            for one in analysis.contrasts
-        ],
+        "contrasts": [_contrast(analysis, one) for one in analysis.contrasts],
         "side_by_side": [
             {"why": one.why, "responses": {name: _text(analysis, place) for name, place in one.places.items()}}
             for one in analysis.side_by_side
         ],
         "warnings": analysis.warnings,
         "files": [REPORT, *(f"{one.name}.png" for one in pictures), *(f"{name}.csv" for name in COLUMNS)],
+    }
+
+
+def _selection(selection: Selection) -> dict[str, Any]:
+    names = {name: _listed(getattr(selection, name)) for name in ("stages", "buckets", "prompts")}
+    return {"steps": selection.steps, **names}
+
+
+def _run(run: Gathered) -> dict[str, Any]:
+    return {
+        "name": run.run.name,
+        "files": [str(file) for file in run.run.files],
+        "stages": run.stages,
+        "buckets": run.buckets,
+        "lines": run.lines,
+        "responses": run.responses,
+        "skipped": {reason: {"lines": n, "first": first} for reason, (n, first) in run.skipped.items()},
+        "left_out": dict(run.left_out),
+    }
+
+
+def _contrast(analysis: Analysis, one: Contrast) -> dict[str, Any]:
+    return {
+        "stuck": one.stuck,
+        "contrast": one.score,
+        "looping": {"in": one.looping, "loop_score": one.loop_score, **_text(analysis, one.looping_at)},
+        "exploring": {"in": one.exploring, "exploration": one.exploration, **_text(analysis, one.exploring_at)},
     }
 
 

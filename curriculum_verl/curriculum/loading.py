@@ -207,10 +207,8 @@ class _BlockReader(Reader):
                 path = _stage_path(f"{ROOT}.alerts", number, alerts[number])
                 self.problem(f"{path}.name", "stands twice, expected a name of its own for every alert")
         webhook = self.block.get("webhook") if isinstance(self.block, Mapping) else None
-        if isinstance(webhook, str) and webhook and not is_web_address(webhook):  # not shown: it may hold a secret
-            self.problem(
-                f"{ROOT}.webhook", "got a text that is no web address, expected one such as https://host.example/hook"
-            )
+        if isinstance(webhook, str) and webhook and (problem := web_address_problem(webhook)):
+            self.problem(f"{ROOT}.webhook", problem)
 
     def _check_derived(self, derived: Mapping[str, Any]) -> None:
         names = list(derived)
@@ -246,13 +244,22 @@ def _never_met(condition: ConditionConfig | None) -> str | None:
     return None
 
 
-def is_web_address(text: str) -> bool:
-    """Whether something can be posted there: http or https, with a host, and nothing that would end a line."""
+def web_address_problem(text: str) -> str | None:
+    """Why nothing can be posted there; None if it can. The address is not shown: it may be a secret."""
     try:
         parts = urlsplit(text)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and text.isprintable()
+        can = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and text.isprintable()
     except ValueError:  # a port that is no number
-        return False
+        can = False
+    if not can:
+        return "got a text that is no web address, expected one such as https://host.example/hook"
+    if "@" in parts.netloc:
+        return (
+            f"got an address with a user name or a password before its host {parts.hostname}, which is not posted to, "
+            "expected one such as https://host.example/hook; take out all from // to @, and name an address that "
+            "needs no login, or holds its secret behind the host as those of chat services do"
+        )
+    return None
 
 
 def _mapping(raw: Any, key: str) -> Mapping[str, Any]:

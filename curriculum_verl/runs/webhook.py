@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from curriculum_verl.curriculum.loading import is_web_address
+from curriculum_verl.curriculum.loading import web_address_problem
 from curriculum_verl.words import printable
 
 logger = logging.getLogger(__name__)
@@ -106,7 +106,7 @@ def find_webhook(configured: str | None) -> Webhook | None:
     address = os.environ.get(VARIABLE, "").strip() or configured
     if not address:
         return None
-    if not is_web_address(address):
-        logger.error("%s: is no web address, such as https://host.example/hook; nothing is posted", VARIABLE)
+    if problem := web_address_problem(address):
+        logger.error("%s: %s; nothing is posted", VARIABLE, printable(problem))
         return None
     return Webhook(address)

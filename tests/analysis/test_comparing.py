@@ -2,6 +2,8 @@ import numpy as np
 import pytest
 from analysis.conftest import Analyzed
 from analysis.made_up import lines
+from hypothesis import given
+from hypothesis import strategies as st
 
 from curriculum_verl.analysis.comparing import common
 from curriculum_verl.analysis.figures import ALL
@@ -108,6 +110,23 @@ def test_intervals_of_changes_hold_the_truth_as_often_as_they_say(prompts: int, 
         assert known == prompts
         held += found.low is not None and found.high is not None and found.low <= 0.15 <= found.high
     assert 0.91 <= held / rounds <= 0.99
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=9))
+def test_shares_never_differ_by_more_than_one(passed: list[tuple[int, int]]) -> None:
+    before, after = np.array(passed, dtype=np.float64).T / 4
+    found, _ = difference(before, after, "share", 0)
+    assert found.low is not None
+    assert found.high is not None
+    assert -1 <= found.low <= found.value <= found.high <= 1
+
+
+def test_only_shares_are_kept_within_one() -> None:
+    before, after = np.zeros(2), np.array([1.0, 0.5])
+    share, _ = difference(before, after, "share", 0)
+    number, _ = difference(before, after, "number", 0)
+    assert (share.low, share.high) == (-1, 1)
+    assert (number.low, number.high) == (pytest.approx(-2.43, abs=0.01), pytest.approx(3.93, abs=0.01))
 
 
 def test_responses_that_are_kin_are_not_taken_for_independent() -> None:

@@ -5,6 +5,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from analysis.conftest import Analyzed
 from analysis.made_up import lines
@@ -16,7 +17,7 @@ from curriculum_verl.analysis.graphs import draw_graphs, layout
 from curriculum_verl.analysis.page import page
 from curriculum_verl.analysis.pictures import pictures_of
 from curriculum_verl.analysis.sketches import LOG, Sketch
-from curriculum_verl.analysis.tables import COLUMNS, frames
+from curriculum_verl.analysis.tables import COLUMNS, FORMULA, frames, no_formula
 from curriculum_verl.analysis.tally import Cell
 
 HOSTILE = "</pre><script>alert(1)</script><img src=x onerror=alert(2)> $\\frac{1}{0}$ \x1b[31m \u202e **b** _x"
@@ -111,6 +112,24 @@ def test_every_table_is_tidy(found: Analysis) -> None:
     assert not tables["figures"].duplicated(["run", "stage", "bucket", "measure"]).any()
     responses = quantiles.query("measure == 'steps' and stage == '(all)' and bucket == '(all)'").responses
     assert responses.tolist() == [480, 480, 480]
+
+
+@pytest.mark.parametrize("first", FORMULA)
+def test_no_cell_of_a_table_is_a_formula(analyzed: Analyzed, first: str) -> None:
+    evil = f'{first}HYPERLINK("http://evil.example")'
+    stuck = [{"id": evil, "prompt": "?", "response": ["I look at the left side of it. " * 30], "reward": [0.0]}]
+    explores = [{"id": evil, "prompt": "?", "response": ["It is a cup. So the answer is 3."], "reward": [1.0]}]
+    rows = [row | {"bucket": evil, "stage": evil} for row in (stuck[0], explores[0])]
+    tables = frames(analyzed(base=rows[:1], full=rows[1:]))
+    assert f"'{evil}" in set(tables["contrasts"]["prompt"])
+    cells = [cell for table in tables.values() for cell in table.to_numpy(dtype=object).ravel()]
+    assert [cell for cell in cells if isinstance(cell, str) and cell.startswith(FORMULA)] == []
+    assert pd.api.types.is_numeric_dtype(tables["changes"]["change"])
+    assert tables["changes"]["change"].min() < 0
+
+
+def test_numbers_and_other_texts_stay_what_they_are() -> None:
+    assert [no_formula(cell) for cell in (-1.5, -2, None, "a=b", "", "'=1")] == [-1.5, -2, None, "a=b", "", "'=1"]
 
 
 def test_coarse_bins_hold_all_and_small_numbers_have_their_own() -> None:

@@ -1,4 +1,3 @@
-import json
 from pathlib import Path
 
 import pytest
@@ -40,17 +39,56 @@ def test_only_files_of_the_steps_that_are_asked_for_are_read(tmp_path: Path) -> 
         find_run("base", folder, Selection(steps=(13, None)))
 
 
-def test_steps_that_a_resumed_run_took_back_are_left_out_and_said(tmp_path: Path) -> None:
-    folder = write_run(tmp_path, "base")
+START = {"kind": "start", "step": 0, "stages": ["goal"], "buckets": ["easy"], "rollouts": "../rollouts"}
+
+
+def resumed(folder: Path, *told: dict[str, object]) -> Path:
+    """A run whose files are of steps 1 to 12, and whose metrics file says this."""
+    run = write_run(folder, "base")
+    write_lines(run / "checkpoints" / "curriculum.jsonl", list(told))
+    return run
+
+
+def steps(*numbers: int) -> list[dict[str, object]]:
+    return [{"kind": "step", "step": number} for number in numbers]
+
+
+def test_steps_that_a_resumed_run_took_back_or_never_told_are_left_out_and_said(tmp_path: Path) -> None:
+    folder = resumed(tmp_path, START, *steps(*range(1, 12)), START | {"step": 9}, *steps(10))
     metrics = folder / "checkpoints" / "curriculum.jsonl"
-    resumed = [{"kind": "start", "step": 9}, {"kind": "step", "step": 10}]
-    metrics.write_text(metrics.read_text() + "".join(json.dumps(line) + "\n" for line in resumed) + '{"kind": "st')
+    metrics.write_text(metrics.read_text() + '{"kind": "st')
     run = find_run("base", folder, ALL)
-    assert names(run)[-1] == "rollout_000010.jsonl"
+    assert names(run) == [f"rollout_{step:06d}.jsonl" for step in range(1, 11)]
     assert run.warnings == (
-        "base: 2 files of steps that a resumed run took back are left out (rollout_000011.jsonl, rollout_000012.jsonl)",
+        "base: 2 files left out, of steps that the run did not finish or took back when it was resumed "
+        "(rollout_000011.jsonl, rollout_000012.jsonl)",
     )
-    assert run.stages == ("goal", "coherence", "everything"), "the second start did not say"
+    (folder / "rollouts" / "rollout_000011.jsonl").unlink()
+    assert "base: 1 file left out" in find_run("base", folder, ALL).warnings[0]
+
+
+def test_of_a_run_that_was_resumed_without_a_log_the_files_before_it_count(tmp_path: Path) -> None:
+    without = START | {"step": 3, "rollouts": None}
+    folder = resumed(tmp_path, START, *steps(*range(1, 7)), without, *steps(4, 5, 6))
+    assert names(find_run("base", folder, ALL)) == [f"rollout_{step:06d}.jsonl" for step in (1, 2, 3)]
+
+
+def test_a_run_that_has_told_of_no_step_with_rollouts_is_an_error(tmp_path: Path) -> None:
+    folder = resumed(tmp_path, START)
+    with pytest.raises(InputError, match=r"tells of no step whose rollouts are in .*base=FOLDER"):
+        find_run("base", folder, ALL)
+    assert len(find_run("base", folder / "rollouts", ALL).files) == 12
+
+
+@pytest.mark.parametrize("place", [".", "checkpoints", "run", "run/checkpoints"])
+def test_a_run_is_found_where_the_monitor_finds_it(tmp_path: Path, place: str) -> None:
+    folder = tmp_path / place
+    folder.mkdir(parents=True, exist_ok=True)
+    write_lines(folder / "curriculum.jsonl", [START | {"rollouts": "log"}, *steps(1)])
+    (folder / "log").mkdir()
+    write_lines(folder / "log" / "rollout_000001.jsonl", [{}])
+    run = find_run("base", tmp_path, ALL)
+    assert (run.stages, names(run)) == (("goal",), ["rollout_000001.jsonl"])
 
 
 def test_a_run_without_rollouts_says_what_to_set(tmp_path: Path) -> None:

@@ -176,7 +176,7 @@ def test_a_selection_leaves_out_and_counts(tmp_path: Path) -> None:
         with pytest.raises(InputError, match=rf"--{name[:-1]}: unknown {name[:-1]} 'esy'"):
             gather([find_run("a", path, reading.selection)], reading, tmp_path, InProcess())
     reading = Reading(Judging(), Selection(prompts=frozenset({"nobody"})), ROLES)
-    with pytest.raises(InputError, match="got no rollout of those asked for: 60 lines are of other prompts"):
+    with pytest.raises(InputError, match="got no rollout of those asked for: 60 lines of other prompts"):
         gather([find_run("a", path, reading.selection)], reading, tmp_path, InProcess())
 
 

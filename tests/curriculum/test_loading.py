@@ -397,6 +397,16 @@ def test_a_webhook_that_is_no_web_address_is_refused_and_not_shown(address):
     assert load_config(BLOCK | {"webhook": "https://a.example:8443/hook?x=1"}).webhook.endswith("x=1")
 
 
+@pytest.mark.parametrize("login", ["user:hunter2", "hunter2", "", ":hunter2", "user:hunter2@more"])
+def test_a_webhook_with_a_login_is_refused_without_telling_it(login):
+    [problem] = problems_of(BLOCK | {"webhook": f"https://{login}@hooks.example:8443/x"})
+    assert problem.startswith("curriculum.webhook: got an address with a user name or a password before its host hooks")
+    assert "take out all from // to @" in problem
+    assert "hunter2" not in problem
+    behind = f"https://hooks.example/x/@{login}?to={login}@a.example"
+    assert load_config(BLOCK | {"webhook": behind}).webhook == behind
+
+
 def test_a_test_that_can_never_be_met_beside_one_that_can_does_not_make_stages_unreachable():
     block = copy.deepcopy(BLOCK)
     members = [{"metric": "train/success_rate", "above": 1}, {"metric": "stage/steps", "at_least": 5}]

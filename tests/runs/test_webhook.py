@@ -125,6 +125,16 @@ def test_an_address_that_is_none_is_an_error_in_the_log_and_not_the_end(
     assert "secret" not in caplog.text
 
 
+def test_an_address_with_a_login_is_an_error_in_the_log_that_does_not_tell_it(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv(VARIABLE, "https://user:hunter2@hooks.example/x")
+    with caplog.at_level(logging.ERROR):
+        assert find_webhook(None) is None
+    assert f"{VARIABLE}: got an address with a user name or a password before its host hooks.example" in caplog.text
+    assert "hunter2" not in caplog.text
+
+
 def test_a_message_stays_json_whatever_it_holds() -> None:
     with receiving() as receiver:
         hook = Webhook(receiver.address, **QUICK)
