@@ -5,7 +5,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help browser demo docs test test-slow lint types format test-verl-0.9.0 test-vllm bench bench-overhead bench-pipeline bench-rewards bench-sft bench-monitor bench-analysis screenshots fuzz clean
+.PHONY: help browser demo docs test test-slow lint types format test-verl-0.9.0 test-vllm bench bench-overhead bench-pipeline bench-rewards bench-sft bench-monitor bench-tuning bench-analysis screenshots fuzz clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9.-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -89,6 +89,9 @@ bench-sft: $(READY) ## what a curriculum costs a step of supervised fine-tuning,
 
 bench-monitor: $(READY) ## opening and refreshing the monitor on 50,000 steps (a minute)
 	PYTHONPATH=. $(BIN)/python tests/benchmarks/bench_monitor.py
+
+bench-tuning: $(READY) ## how long an edit of a recipe takes until its timeline is there (a minute)
+	PYTHONPATH=. $(BIN)/python tests/benchmarks/bench_tuning.py
 
 bench-analysis: $(READY) ## trajectories a second of the analysis, and its memory, up to a million responses (ten minutes)
 	$(BIN)/python tests/benchmarks/bench_analysis.py

@@ -19,6 +19,8 @@ COMMANDS = {
     "monitor": "watch runs while they train: reward, stages, buckets, responses",
     "check": "validate a recipe and explain it in words",
     "simulate": "try a curriculum without a model, against logged rollouts or a simple learner",
+    "tune": "edit a recipe on a page that shows at once how its stages would go",
+    "compare": "play several recipes with several seeds, side by side",
 }
 
 EPILOG = """examples:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from curriculum_verl.curriculum.config import CurriculumConfig
 from curriculum_verl.curriculum.loading import load_config
@@ -15,6 +16,11 @@ def read_recipe(path: str | Path, buckets: Sequence[str] | None = None) -> Curri
     block = read_block(path)
     if not isinstance(block, Mapping):
         return load_config(path, buckets)  # which says what is wrong with it
+    return check_block(block, buckets, str(path))
+
+
+def check_block(block: Mapping[str, Any], buckets: Sequence[str] | None, source: str) -> CurriculumConfig:
+    """The same of a block that was read already."""
     problems: list[str] = []
     config = None
     try:
@@ -26,5 +32,5 @@ def read_recipe(path: str | Path, buckets: Sequence[str] | None = None) -> Curri
     except ConfigError as error:
         problems += error.problems
     if config is None or problems:
-        raise ConfigError(problems, str(path))
+        raise ConfigError(problems, source)
     return config

@@ -1,7 +1,7 @@
 """Logged rollouts as the prompts of a simulation: bucket files as they are, or raw rollouts cut by mean score."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,18 +26,27 @@ class Scored:
 
 
 def read_log(paths: Sequence[str | Path], buckets: Sequence[str], pass_threshold: float) -> LoggedWorld:
-    """A world from rollout files.
+    """A world from rollout files; see log_world."""
+    return log_world(read_prompts(paths), buckets, pass_threshold)
+
+
+def read_prompts(paths: Sequence[str | Path]) -> dict[Path, list[Scored]]:
+    """The prompts of every rollout file."""
+    prompts = {path: _prompts(path) for path in rollout_files(paths)}
+    for path, found in prompts.items():
+        if not found:
+            raise InputError(f"{path}: got no prompts, expected at least one line")
+    return prompts
+
+
+def log_world(prompts: Mapping[Path, list[Scored]], buckets: Sequence[str], pass_threshold: float) -> LoggedWorld:
+    """A world from the prompts of rollout files.
 
     Files named like buckets (easy.jsonl) are those buckets, ordered by mean score whatever the order given; any other
     files are cut into the buckets by mean score, the easiest being the first of `buckets`.
     """
-    files = rollout_files(paths)
-    prompts = {path: _prompts(path) for path in files}
-    for path, found in prompts.items():
-        if not found:
-            raise InputError(f"{path}: got no prompts, expected at least one line")
     by_name = {path.stem: found for path, found in prompts.items() if path.stem in buckets}
-    if len(by_name) == len(files):
+    if len(by_name) == len(prompts):
         return _world(dict(sorted(by_name.items(), key=lambda item: -_mean_score(item[1]))), pass_threshold)
     everything = [prompt for found in prompts.values() for prompt in found]
     hardness = np.array([-_mean_score([prompt]) for prompt in everything])

@@ -29,15 +29,26 @@ def report(trace: Trace, config: CurriculumConfig, run: Settings) -> str:
     """The whole text for one recipe."""
     batch = f"{run.batch} prompts x {run.responses} responses"
     head = f"{len(trace.stages)} steps of {batch}, {trace.validations} validations"
-    notes = [f"warning: {warning}" for warning in trace.warnings]
-    notes += [f"forgetting: bucket {bucket} at step {step}" for step, bucket in trace.alarms]
-    notes += [f"alert {alert.name} at step {step}: {alert.reason}" for step, alert in trace.alerts]
-    parts = [head, timeline(trace, config.stages[0].name), by_bucket(trace), "\n".join(notes)]
+    parts = [head, timeline(trace, config.stages[0].name), by_bucket(trace), "\n".join(notes(trace))]
     return "\n\n".join(part for part in parts if part)
+
+
+def notes(trace: Trace) -> list[str]:
+    """Warnings, forgetting alarms and alerts."""
+    warnings = [f"warning: {warning}" for warning in trace.warnings]
+    forgetting = [f"forgetting: bucket {bucket} at step {step}" for step, bucket in trace.alarms]
+    return (
+        warnings + forgetting + [f"alert {alert.name} at step {step}: {alert.reason}" for step, alert in trace.alerts]
+    )
 
 
 def timeline(trace: Trace, first_stage: str) -> str:
     """One line for every stretch of steps in one stage, with the reason that ended it."""
+    return table(timeline_rows(trace, first_stage))
+
+
+def timeline_rows(trace: Trace, first_stage: str) -> list[Row]:
+    """The same as rows, the first being the heads."""
     segments = [(t.source, t.step, f"{t.kind}: {t.reason}") for t in trace.transitions]
     last = trace.transitions[-1].target if trace.transitions else first_stage
     segments.append((last, len(trace.stages), f"stop: {trace.stop}" if trace.stop else "the simulation ended"))
@@ -49,17 +60,22 @@ def timeline(trace: Trace, first_stage: str) -> str:
         success = f"{trace.success[span].mean():.3f}" if end > first else "-"
         rows.append([name, steps, trace.prompts[span].sum(), f"{trace.tokens[span].sum():,.0f}", success, reason])
         first = end
-    return table(rows)
+    return rows
 
 
 def by_bucket(trace: Trace) -> str:
     """What every bucket took, and its pass rate before and after."""
+    return table(bucket_rows(trace))
+
+
+def bucket_rows(trace: Trace) -> list[Row]:
+    """The same as rows, the first being the heads."""
     rows: list[Row] = [["bucket", "prompts", "share", "tokens", "pass rate before", "after"]]
     prompts, tokens = trace.prompts.sum(axis=0), trace.tokens.sum(axis=0)
     for b, name in enumerate(trace.buckets):
         before, after = float(trace.pass_rates[0, b]), float(trace.pass_rates[-1, b])
         rows.append([name, prompts[b], float(prompts[b] / prompts.sum()), f"{tokens[b]:,.0f}", before, after])
-    return table(rows)
+    return rows
 
 
 def comparison(traces: Mapping[str, Trace]) -> str:

@@ -40,8 +40,8 @@ class Trace:
     stop: str | None
 
 
-def simulate(config: CurriculumConfig, world: World, settings: Settings, label: str = "simulate") -> Trace:
-    """Play the curriculum until the steps are over or it asks to stop.
+def simulate(config: CurriculumConfig, world: World, settings: Settings, label: str | None = "simulate") -> Trace:
+    """Play the curriculum until the steps are over or it asks to stop; without a label no bar shows how far it is.
 
     Like the trainer: a step is observed, then validated if that is due or asked for, and a checkpoint stands at every
     transition, to which a rollback of weights returns.
@@ -52,7 +52,7 @@ def simulate(config: CurriculumConfig, world: World, settings: Settings, label: 
     decisions: list[Decision] = []
     validations = 0
     checkpoints: dict[int, NDArray[np.float64]] = {}
-    for step in trange(1, settings.steps + 1, desc=label, unit=" steps", disable=None):
+    for step in trange(1, settings.steps + 1, desc=label, unit=" steps", disable=None if label else True):
         draw = curriculum.draw(settings.batch)
         scores = world.respond(draw.prompts, settings.responses, random)
         world.learn(draw.prompts, scores)
