@@ -13,12 +13,17 @@ Query = Mapping[str, str]
 
 
 def downloads(watch: Watch) -> dict[str, Callable[[Query], Download]]:
-    """By the name in their address."""
+    """By the name in their address; each of what the files hold now."""
 
     def locked(pieces: Iterator[bytes]) -> Iterator[bytes]:
-        with watch.lock:
-            whole = list(pieces)
-        return iter(whole)
+        """Piece by piece, so that the pages have their turn in between."""
+        watch.catch_up()
+        while True:
+            with watch.lock:
+                piece = next(pieces, None)
+            if piece is None:
+                return
+            yield piece
 
     def page(query: Query) -> Download:
         view = watch.view([], _number(query, "window", 20), _number(query, "last", 0) or None)
@@ -27,7 +32,9 @@ def downloads(watch: Watch) -> dict[str, Callable[[Query], Download]]:
     def text(query: Query) -> Download:
         run, step, line = watch.run(_number(query, "run")), _number(query, "step"), _number(query, "line")
         response = _number(query, "response") if "response" in query else None
-        found = whole_text(run, step, line, response)
+        watch.catch_up()
+        with watch.lock:
+            found = whole_text(run, step, line, response)
         if found is None:
             raise InputError("that text is not there; its step may have been run anew")
         name = f"step_{step}_prompt_{line}" + ("" if response is None else f"_response_{response}") + ".txt"

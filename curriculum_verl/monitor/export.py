@@ -13,6 +13,7 @@ from curriculum_verl.monitor.runs import Run
 from curriculum_verl.runs.columns import Floats, Steps
 
 ROWS = 500  # that are written at once
+FORMULA = ("=", "+", "-", "@", "\t", "\n")  # how a text begins that a spreadsheet takes for one
 EVENT_FIELDS = (
     "run",
     "step",
@@ -32,7 +33,7 @@ EVENT_FIELDS = (
 def metrics_csv(runs: Sequence[Run]) -> Iterator[bytes]:
     """A line for each step of each run, a column for each metric; empty where a step did not tell it."""
     names = sorted({name for run in runs for name in run.history.metrics.names})
-    yield _lines([["run", "step", "time", "stage", *names]])
+    yield _lines([["run", "step", "time", "stage", *map(_cell, names)]])
     for run in runs:
         steps = _all_steps(run, names)
         for begin in range(0, len(steps), ROWS):
@@ -41,7 +42,7 @@ def metrics_csv(runs: Sequence[Run]) -> Iterator[bytes]:
             clock = _on(part, *run.history.times)
             stages = _stages(run, part)
             yield _lines(
-                [run.name, step, _number(time), stage, *map(_number, row)]
+                [_cell(run.name), step, _number(time), _cell(stage), *map(_number, row)]
                 for step, time, stage, row in zip(
                     part.tolist(),
                     clock.tolist(),
@@ -56,7 +57,7 @@ def events_csv(runs: Sequence[Run]) -> Iterator[bytes]:
     """A line for each transition, alarm, alert, warning and stop."""
     yield _lines([EVENT_FIELDS])
     yield _lines(
-        [run.name, *(_cell(getattr(event, name)) for name in EVENT_FIELDS[1:])]
+        [_cell(run.name), *(_cell(getattr(event, name)) for name in EVENT_FIELDS[1:])]
         for run in runs
         for event in run.history.events
     )
@@ -94,15 +95,18 @@ def _all_steps(run: Run, names: Sequence[str]) -> Steps:
 
 
 def _on(steps: Steps, there: Steps, values: Floats) -> Floats:
-    """The series on these steps, NaN where it has no value."""
+    """The series on these steps, NaN where it has no value; it may have got others since the steps were listed."""
     filled = np.full(len(steps), np.nan)
     begin, end = np.searchsorted(there, [steps[0], steps[-1] + 1])
-    filled[np.searchsorted(steps, there[begin:end])] = values[begin:end]
+    places = np.searchsorted(steps, there[begin:end])
+    listed = steps[places] == there[begin:end]
+    filled[places[listed]] = values[begin:end][listed]
     return filled
 
 
 def _stages(run: Run, steps: Steps) -> list[str]:
-    spans = run.history.spans()
+    """The stages that the steps were drawn in, as the timeline and the trajectories have them."""
+    spans = run.history.stays()
     if not spans:
         return [""] * len(steps)
     places = np.searchsorted([span.first for span in spans], steps, side="right") - 1
@@ -115,7 +119,10 @@ def _number(value: float) -> str:
 
 def _cell(value: Any) -> Any:
     """A text that a spreadsheet would take for a formula is marked as text."""
-    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@") else value
+    if not isinstance(value, str):
+        return value
+    text = value.replace("\r\n", "\n").replace("\r", "\n")  # csv leaves a lone \r bare, which others take for a new row
+    return f"'{text}" if text.startswith(FORMULA) else text
 
 
 def _lines(rows: Any) -> bytes:

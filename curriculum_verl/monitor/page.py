@@ -11,7 +11,7 @@ from curriculum_verl.monitor.watch import Watch
 from curriculum_verl.pages import Html, element
 from curriculum_verl.web.charts import place
 from curriculum_verl.web.page import Page
-from curriculum_verl.web.quiet import QUIETLY, gr, html
+from curriculum_verl.web.quiet import AS_SENT, QUIETLY, fetch_always, gr, html
 
 EVERY = 2.0  # seconds between two looks at the files
 SPANS = {"all steps": 0, "last 100": 100, "last 500": 500, "last 2,000": 2000, "last 10,000": 10_000}
@@ -54,9 +54,10 @@ def build(watch: Watch) -> gr.Blocks:
             updates,
             inputs,
             [pictures, standing, *told, seen],
-            **QUIETLY,
+            **AS_SENT,
         )
         panels["viewer"].listen([timer.tick, tab.change], tab)
+        fetch_always()
         controls[3].change(lambda live: gr.Timer(active=live), controls[3], timer, **QUIETLY)
     return blocks
 

@@ -63,6 +63,8 @@ def _pace(run: Run) -> str:
 
 def state(run: Run) -> str:
     """Whether the run is going on, as far as its file shows."""
+    if run.followed.trouble:
+        return f"{run.followed.path} cannot be read: {run.followed.trouble}."
     if not run.history.starts and not run.history.steps.size:
         there = run.followed.path.is_file()
         return "No line to read yet." if there else f"Waiting for {run.followed.path}."
@@ -71,6 +73,8 @@ def state(run: Run) -> str:
     stop = run.history.of_kind("stop")
     if stop:
         return f"Ended: {stop[-1].reason}."
+    if run.history.ended:
+        return f"Ended at step {run.history.step:,}."
     times = run.history.times[1]
     ago = time.time() - times[-1] if times.size else 0.0
     said = "Running." if ago < QUIET else f"No news for {_ago(ago)}."
@@ -108,7 +112,9 @@ def _exit(run: Run) -> Html:
     if not run.history.exit:
         why = "This stage has no exit test: it is the last one, or the run has ended."
         return element("section", several, element("p", why, class_="soft"), class_="cv-card")
-    return element("section", several, *map(_test, run.history.exit), class_="cv-card")
+    words = run.history.ends.get(run.history.stage or "")
+    whole = [element("p", f"It ends when {words}.", class_="soft")] if words else []
+    return element("section", several, *whole, *map(_test, run.history.exit), class_="cv-card")
 
 
 def _test(test: ExitTest) -> Html:

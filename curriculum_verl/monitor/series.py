@@ -11,11 +11,15 @@ def moving_average(steps: Steps, values: Floats, window: int) -> Floats:
     """The mean of each value and those of the steps before it, within `window` steps."""
     if window <= 1 or not values.size:
         return values
-    shift = values.mean()  # sums of numbers far from 0 would lose what differs between them
-    sums = np.concatenate([[0.0], np.cumsum(values - shift)])
     ends = np.arange(1, len(values) + 1)
     begins = steps.searchsorted(steps - window, side="right")
-    return np.asarray((sums[ends] - sums[begins]) / (ends - begins) + shift, dtype=np.float64)
+    counts = ends - begins
+    # Each window is summed by itself: of running totals, what is far away would be left in the differences. A power of
+    # two keeps the sums of the largest numbers finite, and changes no digit.
+    scale = 2.0 ** np.ceil(np.log2(counts.max()))
+    bounds = np.stack([begins, ends], axis=1).ravel()
+    sums = np.add.reduceat(np.append(values / scale, 0.0), bounds)[::2]
+    return np.asarray(sums * (scale / counts), dtype=np.float64)
 
 
 def thinned(steps: Steps, values: Floats, most: int = MOST) -> tuple[Steps, Floats]:

@@ -7,7 +7,7 @@ from typing import Any
 from curriculum_verl.monitor.looking import ANY_STAGE, NOTHING, SAME_RUN, SCORES, Choice, look
 from curriculum_verl.monitor.viewer import ALL, FAILED, PASSED, Filter
 from curriculum_verl.monitor.watch import Watch
-from curriculum_verl.web.quiet import QUIETLY, gr, html
+from curriculum_verl.web.quiet import AS_SENT, gr, html
 
 
 class Trajectories:
@@ -65,10 +65,10 @@ class Trajectories:
         for one in choices:
             # Text that is pasted is a change; of the others a change may be the page's own.
             event = one.change if one in (self._low, self._high) else one.input
-            event(partial(self._look, stays=one is not self._step), choices, shown, **QUIETLY)
+            event(partial(self._look, stays=one is not self._step), choices, shown, **AS_SENT)
         for button, move in ((self._earlier, -1), (self._later, 1)):
-            button.click(partial(self._look, stays=False, move=move), choices, shown, **QUIETLY)
-        gr.on(triggers, self._follow_latest, [tab, self._seen, *choices], shown, **QUIETLY)
+            button.click(partial(self._look, stays=False, move=move), choices, shown, **AS_SENT)
+        gr.on(triggers, self._follow_latest, [tab, self._seen, *choices], shown, **AS_SENT)
 
     def _follow_latest(self, tab: str, seen: int | None, *choices: Any) -> tuple[Any, ...]:
         run, follow = choices[0], choices[2]
@@ -83,7 +83,7 @@ class Trajectories:
         run, step, follow, line, buckets, outcome, score, low, high, beside, stage, marked = given
         follow = bool(follow and stays)
         wanted = Filter(tuple(buckets or ()), outcome or ALL, score or SCORES[0], limit(low), limit(high))
-        start = None if follow else step
+        start = None if follow or step is None else round(step)
         choice = Choice(run, start, line, wanted, beside or NOTHING, stage or ANY_STAGE, bool(marked), move)
         with self._watch.lock:
             shown = look(self._watch, choice)
@@ -92,14 +92,19 @@ class Trajectories:
             shown.step,
             follow,
             gr.update(choices=shown.prompts, value=shown.line),
-            gr.update(choices=shown.buckets),
-            gr.update(choices=shown.scores),
-            gr.update(choices=shown.stages, value=choice.stage if choice.stage in shown.stages else ANY_STAGE),
+            _offered(shown.buckets, list(wanted.buckets), list(shown.wanted.buckets)),
+            _offered(shown.scores, wanted.score, shown.wanted.score),
+            _offered(shown.stages, choice.stage, shown.stage),
             shown.said,
             shown.left,
             shown.right,
             steps[-1] if steps else -1,
         )
+
+
+def _offered(choices: list[str], given: Any, left: Any) -> Any:
+    """What can be chosen; a value only if the given one is not among it, lest it undo what was chosen meanwhile."""
+    return gr.update(choices=choices) if given == left else gr.update(choices=choices, value=left)
 
 
 def limit(text: str) -> float | None:

@@ -7,9 +7,11 @@ from curriculum_verl.monitor.figures import CHARTS, draw
 from curriculum_verl.monitor.figures.drawing import metric_chart, things
 from curriculum_verl.monitor.view import View
 from curriculum_verl.monitor.watch import Watch
+from curriculum_verl.pages import element
 from curriculum_verl.web.charts import Chart, feed
 from curriculum_verl.web.quiet import gr
 
+NONE = "No run is chosen: check one above."
 TABS = {
     "overview": ("timeline", "success", "reward-now", "reward-weighted", "validation", "shares", "tools"),
     "training": ("kl", "filtering", "length", "entropy", "loss", "gradient", "learning-rate", "reward-raw"),
@@ -36,13 +38,24 @@ class Updates:
         key = versions, tuple(runs), window, last, tab, wanted, metric
         with self._watch.lock:
             view = self._watch.view(runs, window, last or None)
-            standing = panels.standing(view)
+            none = not runs and len(self._watch.runs) > 1
+            standing = element("p", NONE, class_="cv cv-card soft") if none else panels.standing(view)
             if key == before and standing == standing_before:
                 return (gr.skip(),) * 7
-            told = self._told(view, tab, wanted, metric) if key != before else {}
+            told: dict[str, Any] = {}
+            if key != before:
+                told = self._nothing(tab) if none else self._told(view, tab, wanted, metric)
         pieces = [told.get(name, gr.skip()) for name in ("pictures", "exits", "events", "table", "metric")]
         now = gr.skip() if standing == standing_before else standing
         return pieces[0], now, *pieces[1:], (key, standing)
+
+    def _nothing(self, tab: str) -> dict[str, Any]:
+        """No run is checked: that is said in place of everything."""
+        whole = draw(self._watch.view([], 1, 1), [name for name in TABS[tab] if name in CHARTS])
+        pictures = {name: Chart(chart.title, NONE) for name, chart in whole.items()}
+        pictures |= {"metric": Chart("One metric", NONE)} if tab == "metrics" else {}
+        words = element("p", NONE, class_="cv cv-card soft")
+        return {"pictures": feed(pictures), "exits": words, "events": words, "table": words}
 
     def _told(self, view: View, tab: str, wanted: str, metric: str | None) -> dict[str, Any]:
         """What the tab that is open shows."""

@@ -12,6 +12,7 @@ from curriculum_verl.monitor.runs import Run
 from curriculum_verl.monitor.view import View
 
 LOOK = 1.0  # seconds that a page may wait for a file that is being caught up with
+WIDEST = 1000  # steps of a moving average: each value costs its window
 
 
 class Watch:
@@ -28,10 +29,16 @@ class Watch:
                 run.followed.refresh(seconds / len(self.runs))
             return tuple(run.followed.version for run in self.runs)
 
+    def catch_up(self) -> None:
+        """Read on to the end of every file, and let others read what is there in between."""
+        before: tuple[int, ...] = ()
+        while (now := self.refresh()) != before:
+            before = now
+
     def view(self, names: Sequence[str], window: int, last: int | None) -> View:
         """A view of the runs of these names, of all if there is none."""
         chosen = tuple(run for run in self.runs if run.name in names) or tuple(self.runs)
-        return View(chosen, max(1, int(window)), last)
+        return View(chosen, min(max(1, int(window)), WIDEST), last)
 
     def run(self, number: int) -> Run:
         """A run by its number."""
@@ -43,6 +50,9 @@ class Watch:
 def export(watch: Watch, folder: Path) -> list[Path]:
     """Write all that can be downloaded into a folder."""
     watch.refresh(float("inf"))
+    troubled = [f"{run.followed.path}: {run.followed.trouble}" for run in watch.runs if run.followed.trouble]
+    if troubled:
+        raise InputError(f"what cannot be read cannot be exported: {'; '.join(troubled)}")
     view = watch.view([], 20, None)
     made = {
         "metrics.csv": metrics_csv(watch.runs),

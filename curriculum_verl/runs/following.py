@@ -5,6 +5,7 @@ news = lines.new()        # news.lines; news.again: the file was cut or replaced
 """
 
 import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +23,10 @@ class News:
 
 
 class Lines:
-    """The whole lines of a file that need not be there yet. A line without its end is left for the next look."""
+    """The whole lines of a file that need not be there yet. A line without its end is left for the next look.
+
+    What cannot be read gives no line; `trouble` says why, as of the last look.
+    """
 
     def __init__(self, path: Path, *, only_new: bool = False):
         self._path = path
@@ -30,15 +34,24 @@ class Lines:
         self._file: tuple[int, int] | None = None
         self._tail = b""
         self.behind = 0  # bytes that were there at the last look and were not given
+        self.trouble = ""
 
     def new(self, at_most: int = CHUNK) -> News:
         """Lines of about so many bytes that were written since the last call."""
+        self.trouble, self.behind = "", 0
         try:
-            descriptor = os.open(self._path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+            return self._news(at_most)
         except FileNotFoundError:  # not yet there, or being replaced
-            self.behind = 0
             return News([])
+        except OSError as error:
+            self.trouble = error.strerror or str(error)
+            return News([])
+
+    def _news(self, at_most: int) -> News:
+        descriptor = os.open(self._path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
         try:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise OSError("it is no regular file")
             again = self._is_another(descriptor)
             if again:
                 self._read, self._tail = 0, b""

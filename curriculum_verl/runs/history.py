@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+from curriculum_verl.errors import InputError
 from curriculum_verl.runs.columns import Columns, Floats, Steps
 from curriculum_verl.runs.following import Lines
 from curriculum_verl.runs.lines import EVENTS, TRANSITIONS, ExitTest, Line, read_line
@@ -30,6 +31,7 @@ class History:
 
     def __init__(self) -> None:
         self.stages: list[str] = []
+        self.ends: dict[str, str] = {}  # what ends a stage, in words
         self.buckets: list[str] = []
         self.rollouts: str | None = None
         self.metrics = Columns()
@@ -37,6 +39,7 @@ class History:
         self.exit: list[ExitTest] = []  # of the latest step
         self.events: list[Line] = []
         self.starts: list[Line] = []
+        self.ended = False  # by itself, as its last process said
         self._told = Columns()  # of every step, when it was told and the stage after it
         self._stage_names: dict[str, int] = {}
 
@@ -53,16 +56,18 @@ class History:
                 self.tests.add(line.step, {test.words: test.value for test in line.exit if test.value is not None})
         elif line.kind == "validation":
             self.metrics.add(line.step, line.metrics)
+        elif line.kind == "end":
+            self.ended = True
         elif line.kind in EVENTS:
             self.events.append(line)
 
     def _start(self, line: Line) -> None:
         self.starts = [*(start for start in self.starts if start.step <= line.step), line]
-        self.stages, self.buckets, self.rollouts = line.stages, line.buckets, line.rollouts
+        self.stages, self.ends, self.buckets, self.rollouts = line.stages, line.ends, line.buckets, line.rollouts
         self.events = [event for event in self.events if event.step <= line.step and event.kind != "stop"]
         for columns in (self.metrics, self.tests, self._told):
             columns.forget(line.step)
-        self.exit = []
+        self.exit, self.ended = [], False
 
     @property
     def steps(self) -> Steps:
@@ -138,15 +143,21 @@ class FollowedRun:
         """Bytes of the file that are still to be read."""
         return self._lines.behind
 
+    @property
+    def trouble(self) -> str:
+        """Why the file could not be read at the last look; empty if it could, or is not there yet."""
+        return self._lines.trouble
+
     def refresh(self, seconds: float = float("inf")) -> bool:
         """Read what is new, for about so long; whether there was anything."""
-        until, before = time.monotonic() + seconds, self.version
+        until, before, trouble = time.monotonic() + seconds, self.version, self.trouble
         while True:
             news = self._lines.new()
             if news.again:
                 self.history, self.unreadable = History(), 0
             self._take(news.lines)
-            self.version += bool(news.lines or news.again)
+            self.version += bool(news.lines or news.again or self.trouble != trouble)
+            trouble = self.trouble
             if not news.lines or time.monotonic() > until:
                 return self.version != before
 
@@ -163,4 +174,6 @@ def read_history(path: Path) -> History:
     """All that a metrics file says now."""
     run = FollowedRun(path)
     run.refresh()
+    if run.trouble:
+        raise InputError(f"{path}: cannot be read: {run.trouble}; expected a metrics file")
     return run.history

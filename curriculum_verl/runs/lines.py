@@ -1,5 +1,7 @@
 """The lines of a metrics file as its readers get them; metrics_file.py, which writes them, says what they mean."""
 
+from typing import Annotated
+
 import msgspec
 
 ADVANCE, ROLLBACK = "advance", "rollback"
@@ -26,12 +28,13 @@ class Line(msgspec.Struct, frozen=True, omit_defaults=True):
     """A line of the metrics file; which fields it has besides the first three depends on its kind."""
 
     kind: str
-    step: int
+    step: Annotated[int, msgspec.Meta(ge=0, lt=2**53)]  # what a float, and so every reader of JSON, can count
     time: float = 0.0
     stage: str = ""
     metrics: dict[str, float] = {}
     exit: list[ExitTest] = []
     stages: list[str] = []
+    ends: dict[str, str] = {}
     buckets: list[str] = []
     rollouts: str | None = None
     source: str = ""
@@ -48,7 +51,7 @@ def read_line(text: bytes) -> Line | None:
     """The line, if it is one."""
     try:
         return _DECODER.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError):  # torn, or no line of ours
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):  # torn, too deep, or no line of ours
         return None
 
 

@@ -1,14 +1,15 @@
 """The metrics file: one JSON line for each thing that happened, only ever appended to, for a monitor to follow.
 
-{"kind": "start", "step": 0, "time": ..., "stages": [...], "buckets": [...], "rollouts": null}
-    a process begins after this step; its rollout log is in that folder, seen from the file's own
+{"kind": "start", "step": 0, "time": ..., "stages": [...], "ends": {...}, "buckets": [...], "rollouts": null}
+    a process begins after this step; what ends each stage, in words; where its rollout log is, seen from the file
 {"kind": "step", "step": 1, "time": ..., "stage": "easy", "exit": [...], "metrics": {...}}
     all that verl logs of a step, and how far each test is that can end the stage: metric, test, value, threshold, met
 {"kind": "advance", "step": 8, "time": ..., "source": ..., "target": ..., "reason": ..., "before": ..., "after": ...}
 {"kind": "alert", "step": 9, "time": ..., "name": "kl", "reason": "actor/ppo_kl over 10 above 0.2 (0.31)"}
     a rule of the recipe's `alerts` has become met
 Further kinds: validation (its metrics, before the line of its step), rollback, alarm (a bucket that is being
-forgotten), warning, stop. After a resume, what an earlier process said of later steps is void.
+forgotten), warning, stop (the recipe ends the run), end (the run has ended by itself). After a resume, what an earlier
+process said of later steps is void.
 """
 
 import logging

@@ -10,6 +10,7 @@ from typing import Any
 
 from curriculum_verl.curriculum import Curriculum
 from curriculum_verl.curriculum.decisions import Decision, Transition
+from curriculum_verl.describe import describe_condition
 from curriculum_verl.runs.metrics_file import MetricsFile, numbers
 from curriculum_verl.runs.webhook import find_webhook
 from curriculum_verl.words import printable
@@ -36,9 +37,12 @@ class Reporter:
 
     def begin(self, step: int) -> None:
         """A process begins, after this step."""
-        stages = [stage.name for stage in self._curriculum.config.stages]
-        buckets = list(self._curriculum.index.names)
-        self._file.write("start", step, stages=stages, buckets=buckets, rollouts=self._rollouts)
+        config = self._curriculum.config
+        ends = {stage.name: describe_condition(stage.exit) for stage in config.stages if stage.exit is not None}
+        if config.stop is not None:
+            ends[config.stages[-1].name] = describe_condition(config.stop)
+        stages, buckets = [stage.name for stage in config.stages], list(self._curriculum.index.names)
+        self._file.write("start", step, stages=stages, ends=ends, buckets=buckets, rollouts=self._rollouts)
 
     def step(self, step: int, metrics: Mapping[str, Any], tracking: Any = None) -> None:
         """All that is known of a step; trackers that take text hear the stage's name when it is another."""
@@ -73,7 +77,8 @@ class Reporter:
         return events
 
     def close(self) -> None:
-        """The run has ended: wait a little for what the webhook has not posted yet."""
+        """The run has ended by itself; waits a little for what the webhook has not posted yet."""
+        self._file.write("end", self._curriculum.step)
         if self._webhook is not None:
             self._webhook.close()
 

@@ -12,11 +12,10 @@ from curriculum_verl.tuning.figures import draw
 from curriculum_verl.tuning.layout import Parts
 from curriculum_verl.tuning.model import Tuning, View, titles, viewed, with_setting
 from curriculum_verl.web.charts import feed
-from curriculum_verl.web.quiet import QUIETLY, gr
+from curriculum_verl.web.quiet import QUIETLY, fetch_always, gr
 
 # One change at a time, the last one in any case: what was typed in between need not be played.
 AT_ONCE: dict[str, Any] = {**QUIETLY, "concurrency_id": "tuning", "concurrency_limit": 1}
-FETCH = 1.0  # seconds
 PANELS = ("stages", "standing", "feed", "story")
 
 
@@ -51,9 +50,7 @@ class Events:
             self._on(control.input, partial(self._set, name), control)
         asked = [self._state, parts.one["file"], parts.one["overwrite"]]
         parts.buttons["save"].click(self._save, asked, parts.one["saved"], **AT_ONCE)
-        # Gradio closes its stream when nothing is awaited; an answer to what was asked in that moment would stay behind
-        # until something else is asked.
-        gr.Timer(FETCH).tick(lambda: None, None, None, **QUIETLY)
+        fetch_always()
 
     def _on(self, event: Callable[..., Any], handle: Callable[..., Any], *controls: Any) -> None:
         event(handle, [self._state, *controls], self._outputs, **AT_ONCE)

@@ -75,7 +75,7 @@ class Guard:
         if not _is_address(host) and _name(host) not in self._names:
             return 421, f"got the host {host!r}; open this page by its address, or by the name of its machine"
         origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc != host:
+        if origin is not None and _host_of(origin) != host:
             return 403, "another site asks: this page answers only itself"
         if scope["method"] in ("GET", "HEAD"):
             known = READ.fullmatch(path) and ".." not in path
@@ -123,6 +123,14 @@ def is_loopback(host: str) -> bool:
 
 def _name(host: str) -> str:
     return host.lower().rsplit(":", 1)[0] if not host.endswith("]") else host
+
+
+def _host_of(origin: str) -> str | None:
+    """The host of an origin with its port; None where it is no address."""
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return None
 
 
 def _is_address(host: str) -> bool:

@@ -14,11 +14,24 @@ import gradio as gr  # noqa: TID251
 
 from curriculum_verl.pages import escaped
 
-__all__ = ["QUIETLY", "gr", "html"]
+__all__ = ["AS_SENT", "QUIETLY", "fetch_always", "gr", "html"]
 
 # Of every event: no spinner over what is on the page, no entry in an API that nobody is offered, and none is lost while
 # another of its kind is answered (gradio's default but for `change`): the last one has its turn after it.
 QUIETLY: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "trigger_mode": "always_last"}
+# The same for who offers other choices while the page is open: gradio would refuse a choice of before, at every event
+# from then on. What is sent comes as it is.
+AS_SENT: dict[str, Any] = {**QUIETLY, "preprocess": False}
+FETCH = 1.0  # seconds
+
+
+def fetch_always() -> None:
+    """Within a page's blocks: ask for nothing, now and then, whatever else is awaited.
+
+    Gradio closes its stream when nothing is awaited; an answer to what was asked in that moment stays behind until
+    something else is asked, and what waits for it asks nothing. This asks.
+    """
+    gr.Timer(FETCH).tick(lambda: None, None, None, **{**QUIETLY, "trigger_mode": "multiple"})
 
 
 def html(value: str = "", **settings: Any) -> gr.HTML:

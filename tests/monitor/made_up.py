@@ -29,7 +29,8 @@ def line(kind: str, step: int, **content: Any) -> bytes:
 
 
 def start(step: int = 0, rollouts: str | None = None) -> bytes:
-    return line("start", step, stages=STAGES, buckets=BUCKETS, rollouts=rollouts)
+    ends = {"learn_goal": "train/success_rate is above 0.7 or stage/steps is at least 50"}
+    return line("start", step, stages=STAGES, ends=ends, buckets=BUCKETS, rollouts=rollouts)
 
 
 def grpo(steps: int, seed: int = 0, rollouts: str | None = None, first: int = 1) -> Iterator[bytes]:

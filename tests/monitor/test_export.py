@@ -1,17 +1,20 @@
 import csv
 import io
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from monitor import made_up
 
 from curriculum_verl import cli
 from curriculum_verl.commands import monitor
+from curriculum_verl.errors import InputError
 from curriculum_verl.monitor.downloads import downloads
-from curriculum_verl.monitor.export import events_csv, everything, metrics_csv
+from curriculum_verl.monitor.export import _on, events_csv, everything, metrics_csv
 from curriculum_verl.monitor.runs import open_runs
-from curriculum_verl.monitor.watch import Watch
+from curriculum_verl.monitor.watch import Watch, export
 
 
 @pytest.fixture
@@ -37,8 +40,55 @@ def test_metrics_as_a_table_are_exactly_those_of_the_file(watch: Watch) -> None:
             told = {int(row["step"]): float(row[name]) for row in found if row["run"] == run.name and row[name]}
             steps, values = run.history.metrics.series(name)
             assert told == dict(zip(steps.tolist(), values.tolist(), strict=True))
-    assert {row["stage"] for row in found if row["run"] == "grpo"} == set(made_up.STAGES)
+    told = {int(row["step"]): row["stage"] for row in found if row["run"] == "grpo"}
+    stays = watch.runs[0].history.stays()
+    assert told == {step: stay.stage for stay in stays for step in range(stay.first, stay.last + 1)}
+    assert (told[15], told[16]) == tuple(made_up.STAGES[:2])  # the transition at step 15 counts from the next on
     assert found[0]["time"] == "1800000010.0"
+
+
+def test_a_download_is_of_what_the_file_holds_and_leaves_the_lock_between_its_pieces(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from curriculum_verl.monitor import downloads as module
+
+    path = made_up.write_run(tmp_path / "run", 1200)
+    watch = Watch(open_runs([path.parent], [], None))  # no page was open
+    held: list[bool] = []
+
+    def seen(runs: object) -> Iterator[bytes]:
+        for piece in metrics_csv(watch.runs):
+            held.append(watch.lock._is_owned())  # type: ignore[attr-defined]
+            yield piece
+
+    monkeypatch.setattr(module, "metrics_csv", seen)
+    content = downloads(watch)["metrics.csv"]({}).content
+    pieces = [next(content), next(content)]
+    assert held == [True, True]  # and no further piece is made yet
+    assert not watch.lock._is_owned()  # type: ignore[attr-defined]
+    again = [
+        made_up.start(600, "rollouts"),
+        made_up.line("step", 601, stage="everything", exit=[], metrics={"late": 1.0}),
+    ]
+    with path.open("ab") as file:
+        file.writelines(again)
+    watch.refresh()
+    found = rows([*pieces, *content])
+    assert [row["step"] for row in found] == [str(step) for step in range(1, 1201)]
+    assert (found[599]["actor/entropy"] != "", found[601]["actor/entropy"]) == (True, "")
+    assert rows(downloads(watch)["metrics.csv"]({}).content)[-1]["late"] == "1.0"
+    assert b"I guess 600." in b"".join(
+        downloads(Watch(open_runs([path.parent], [], None)))["text.txt"](
+            {"run": "0", "step": "600", "line": "0", "response": "2"}
+        ).content
+    )
+
+
+def test_a_step_that_comes_up_while_a_table_is_written_is_left_out() -> None:
+    filled = _on(np.array([1, 5, 9]), np.array([1, 7, 9]), np.array([0.1, 0.7, 0.9]))
+    assert filled[[0, 2]].tolist() == [0.1, 0.9]
+    assert np.isnan(filled[1])
+    assert np.isnan(_on(np.array([1, 5, 9]), np.array([7]), np.array([0.7]))).all()
 
 
 def test_events_as_a_table(watch: Watch) -> None:
@@ -48,12 +98,19 @@ def test_events_as_a_table(watch: Watch) -> None:
     assert (rollback["target"], rollback["after"]) == ("learn_coherence", "0.47")
 
 
-def test_a_cell_is_no_formula(tmp_path: Path) -> None:
-    path = tmp_path / "curriculum.jsonl"
-    path.write_bytes(made_up.line("warning", 1, message="=HYPERLINK(1)"))
+@pytest.mark.parametrize("bad", ["=HYPERLINK(1)", "+1", "-1", "@SUM(1)", "\t=1", "\r=1", "\r\n=1"])
+def test_a_cell_is_no_formula(tmp_path: Path, bad: str) -> None:
+    path = tmp_path / f"{bad[:2]}.jsonl"
+    told = made_up.line("step", 1, stage=bad, exit=[], metrics={bad: -0.5})
+    path.write_bytes(made_up.line("warning", 1, message=bad) + told)
     watch = Watch(open_runs([], [path], None))
+    watch.runs[0].name = bad
     watch.refresh()
-    assert rows(events_csv(watch.runs))[0]["message"] == "'=HYPERLINK(1)"
+    shown = "'" + bad.replace("\r\n", "\n").replace("\r", "\n")
+    [event] = csv.DictReader(io.StringIO(b"".join(events_csv(watch.runs)).decode(), newline=""))
+    assert (event["run"], event["message"]) == (shown, shown)
+    [row] = csv.DictReader(io.StringIO(b"".join(metrics_csv(watch.runs)).decode(), newline=""))
+    assert (row["run"], row["stage"], row[shown]) == (shown, shown, "-0.5")
 
 
 def test_everything_as_json(watch: Watch) -> None:
@@ -88,8 +145,6 @@ def test_the_report_holds_all_and_loads_nothing(watch: Watch) -> None:
     ],
 )  # fmt: skip
 def test_texts_that_are_not_there_are_refused(watch: Watch, query: dict[str, str]) -> None:
-    from curriculum_verl.errors import InputError
-
     with pytest.raises(InputError, match=r"got|not there"):
         downloads(watch)["text.txt"](query)
 
@@ -108,6 +163,8 @@ def test_the_command_exports_without_serving(tmp_path: Path, capsys: pytest.Capt
     (tmp_path / "empty").mkdir()
     assert cli.main(["monitor", str(tmp_path / "empty"), "--export", str(tmp_path / "out")]) == 1
     assert "nothing to export" in capsys.readouterr().err
+    with pytest.raises(InputError, match="no regular file"):
+        export(Watch(open_runs([], [tmp_path / "empty"], None)), tmp_path / "out")
 
 
 def test_wrong_arguments_are_refused_before_anything_is_loaded(capsys: pytest.CaptureFixture[str]) -> None:

@@ -198,3 +198,40 @@ def test_long_runs_are_thinned(tmp_path: Path) -> None:
         for one in CHARTS[name](View(view.runs)).data:
             assert len(one["x"]) <= 1200
     assert len(encoded(draw(View(view.runs), CHARTS))) < 200_000
+
+
+def test_captions_say_the_step_that_told_the_value(grpo: Run, tmp_path: Path) -> None:
+    told = made_up.line("validation", 1, stage="learn_goal", metrics={"val/easy": 0.5})
+    later = made_up.line("validation", 2, stage="learn_goal", metrics={"val/medium": 0.25})
+    lines = [made_up.start(), told, step(1), later, *(step(n, actor__entropy=1.0) for n in (2, 3))]
+    view = made(lines, tmp_path)
+    assert "Latest value: easy 0.5 (step 1), medium 0.25 (step 2)." in CHARTS["validation"](view).summary
+    assert "Latest value: 1 (step 3)." in CHARTS["entropy"](view).summary.replace("entropy ", "")
+    both = CHARTS["validation"](View((grpo, view.runs[0]))).summary
+    assert "(step 200); made: easy 0.5 (step 1), medium 0.25 (step 2)." in both
+
+
+def test_shares_are_drawn_as_they_were_told_whatever_the_window(tmp_path: Path) -> None:
+    lines = [made_up.start(), step(1, curriculum__share__easy=1.0), step(2), step(3, curriculum__share__hard=1.0)]
+    view = made(lines, tmp_path)
+    chart = CHARTS["shares"](View(view.runs, window=20))
+    assert trace(chart, "easy")["x"].tolist() == [1, 3]
+    assert trace(chart, "easy")["y"].tolist() == [1.0, 0.0]
+    assert trace(chart, "hard")["y"].tolist() == [0.0, 1.0]
+    assert "easy 0%, medium 0%, hard 100% (step 3)." in chart.summary
+    nothing = CHARTS["shares"](View((made([made_up.start(), lines[1], step(2)], tmp_path / "b").runs[0],), last=1))
+    assert nothing.summary == "Nothing to show yet: no step that is shown has told its shares."
+
+
+def test_parts_of_a_whole_are_those_of_one_step(tmp_path: Path) -> None:
+    early = {"reward_weighted__final": 0.9, "reward_weighted__curiosity": 0.3}
+    early |= {"curriculum__curiosity__tools__LOOK": 0.75, "curriculum__curiosity__tools__ASK": 0.25}
+    late = {"reward_weighted__final": 0.6, "curriculum__curiosity__tools__ASK": 1.0}
+    view = made([made_up.start(), step(1, **early), step(2, **late), step(3)], tmp_path)
+    now = CHARTS["reward-now"](view)
+    assert now.summary == "final +0.6, together 0.6 (step 2)."
+    assert now.data[0]["labels"] == ["final"]
+    assert "final 0.6, together 0.6 (step 2)." in CHARTS["reward-weighted"](view).summary
+    tools = CHARTS["tools"](view)
+    assert (tools.data[0]["y"], tools.data[0]["x"]) == (["ASK"], [1.0])
+    assert tools.summary.endswith("ASK 100% (step 2).")

@@ -191,4 +191,15 @@ def test_runs_are_laid_over_each_other(browser: Any, tmp_path: Path) -> None:
         visit.eventually("document.querySelectorAll('#standing h3').length === 1")
         visit.open("Training")
         assert visit.drawn("loss")[-1]["name"] == "validation"
+        visit.open("Metrics")
+        visit.choose("#metric", "train/learning_rate")
+        visit.until("#chart-metric h3", "train/learning_rate")
+        visit.page.locator("#runs").get_by_label("base").check()
+        visit.page.locator("#runs").get_by_label("sft").uncheck()  # the only one with the metric that is drawn
+        visit.until("#chart-metric .cv-summary", "no step has told it")
+        visit.page.locator("#runs").get_by_label("base").uncheck()
+        visit.until("#standing", "No run is chosen")
+        visit.until("#chart-metric .cv-summary", "No run is chosen")
+        visit.page.locator("#runs").get_by_label("sft").check()
+        visit.until("#chart-metric .cv-summary", "(step 40)")
         visit.check()

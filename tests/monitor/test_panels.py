@@ -32,6 +32,13 @@ def test_the_standing_of_a_run(tmp_path: Path) -> None:
     assert "rollbacks </small><strong>1<" in said
 
 
+def test_tokens_are_those_of_all_steps_and_buckets(tmp_path: Path) -> None:
+    spent = {"curriculum/tokens/easy": 1000.0, "curriculum/tokens/hard": 20_000.0}
+    steps = [made_up.line("step", step, stage="learn_goal", exit=[], metrics=spent) for step in (1, 2)]
+    said = panels.standing(View((run_of(tmp_path / "run", made_up.start(), *steps),)))
+    assert "tokens </small><strong>42,000<" in said
+
+
 def test_whether_a_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = run_of(tmp_path / "run", made_up.start(), made_up.line("step", 1, stage="a", exit=[], metrics={}))
     told = 1.8e9 + 10
@@ -45,6 +52,9 @@ def test_whether_a_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert panels.state(again) == "Running. Resumed 1 time."
     over = run_of(tmp_path / "over", made_up.start(), made_up.line("stop", 1, reason="the last stage has ended"))
     assert panels.state(over) == "Ended: the last stage has ended."
+    step = made_up.line("step", 1, stage="a", exit=[], metrics={})
+    done = run_of(tmp_path / "done", made_up.start(), step, made_up.line("end", 1))
+    assert panels.state(done) == "Ended at step 1."
     assert panels.state(run_of(tmp_path / "empty")) == "No line to read yet."
     [waiting] = open_runs([], [tmp_path / "nowhere.jsonl"], None)
     assert panels.state(waiting) == f"Waiting for {tmp_path / 'nowhere.jsonl'}."
@@ -73,6 +83,7 @@ def test_exit_tests_in_words(tmp_path: Path) -> None:
     run = run_of(tmp_path / "run", made_up.start(), made_up.line("step", 1, stage="learn_goal", exit=exits, metrics={}))
     said = panels.exits(View((run,)))
     assert "stage learn_goal" in said
+    assert "It ends when train/success_rate is above 0.7 or stage/steps is at least 50." in said, "any or all"
     assert "train/success_rate over 10 above 0.7</strong> — now <strong>0.35</strong>" in said
     assert "50% of the way to the threshold" in said
     assert "stage/steps at least 50" in said

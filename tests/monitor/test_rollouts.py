@@ -6,7 +6,7 @@ import pytest
 from monitor import made_up
 
 from curriculum_verl.monitor import responses
-from curriculum_verl.monitor.looking import Choice, look
+from curriculum_verl.monitor.looking import ANY_STAGE, SAME_RUN, Choice, look
 from curriculum_verl.monitor.rollouts import RolloutFolder
 from curriculum_verl.monitor.runs import open_runs
 from curriculum_verl.monitor.tools import count_tools
@@ -79,7 +79,7 @@ def test_filters_leave_the_prompts_with_a_response_that_is_wanted(watch: Watch) 
     assert offered(Filter(("easy",))) == ["p0", "easy-40-1", "easy-40-2"]
     assert offered(Filter(("easy",), PASSED, "coherence", low=0.25)) == []
     assert offered(Filter(("easy",), FAILED, "coherence", low=0.25, high=0.35)) == ["p0", "easy-40-1", "easy-40-2"]
-    assert offered(Filter(score="nothing", low=0.0)) == []
+    assert len(offered(Filter(score="nothing", low=0.0))) == 8  # the reward in its place
     shown = look(watch, Choice(RUN, 40, wanted=Filter(("easy",), PASSED)))
     assert "Response 1<" in shown.left
     assert "Response 2<" not in shown.left
@@ -169,3 +169,12 @@ def test_odd_lines_are_shown_too(tmp_path: Path) -> None:
     assert "no bucket" in shown.prompts[0][0]
     assert "null" in shown.left
     assert responses.prompt_text([{"content": [{"type": "text"}]}]).startswith("[?]")
+
+
+def test_what_is_chosen_and_not_there_is_left_out_before_anything_is_shown(watch: Watch) -> None:
+    wanted = Filter(("none", "easy"), score="elsewhere")
+    shown = look(watch, Choice(RUN, 40, wanted=wanted, beside=SAME_RUN, stage="elsewhere"))
+    assert (shown.wanted.buckets, shown.wanted.score, shown.stage) == (("easy",), "reward", ANY_STAGE)
+    assert len(shown.prompts) == 3
+    assert "was not found" not in shown.right
+    assert "step 30" in shown.right

@@ -4,7 +4,9 @@ import pytest
 from monitor import made_up
 
 from curriculum_verl.errors import InputError
+from curriculum_verl.monitor import panels
 from curriculum_verl.monitor.runs import find_metrics, names_of, open_runs
+from curriculum_verl.monitor.watch import Watch
 
 
 def test_names_are_short_and_differ() -> None:
@@ -48,3 +50,18 @@ def test_responses_of_a_process_that_was_resumed_before_them_are_void(tmp_path: 
         file.write(made_up.start(20, "rollouts"))
     run.followed.refresh()
     assert run.rollout_steps() == [10, 20]
+
+
+def test_a_run_that_cannot_be_read_says_so_and_the_others_go_on(tmp_path: Path) -> None:
+    made_up.write_run(tmp_path / "good", 5)
+    (tmp_path / "folder").mkdir()
+    watch = Watch(open_runs([tmp_path / "good"], [tmp_path / "folder"], None))
+    before = watch.refresh()
+    good, bad = watch.runs
+    assert (good.history.step, panels.state(good)) == (5, "Running.")
+    assert panels.state(bad) == f"{tmp_path / 'folder'} cannot be read: it is no regular file."
+    (tmp_path / "folder").rmdir()
+    after = watch.refresh()
+    assert after[0] == before[0]
+    assert after[1] != before[1]
+    assert panels.state(bad) == f"Waiting for {tmp_path / 'folder'}."

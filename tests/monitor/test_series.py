@@ -51,3 +51,13 @@ def test_parts_that_are_thinned_together_still_make_the_whole(count: int, most: 
 def test_a_series_on_other_steps() -> None:
     steps, there = np.array([1, 2, 5, 9]), np.array([2, 3, 9, 12])
     assert aligned(steps, there, np.array([1.0, 2.0, 3.0, 4.0])).tolist() == [0.0, 1.0, 0.0, 3.0]
+
+
+def test_a_moving_average_forgets_what_has_left_its_window() -> None:
+    values = np.array([1.0, 1e18, 1.0, 2.0, 4.0])
+    assert moving_average(np.arange(5), values, 2)[3:].tolist() == [1.5, 3.0]
+    huge = np.array([1e308, 1e308, 1e308, 0.5, 0.5])
+    found = moving_average(np.arange(5), huge, 2)
+    assert found[1] == 1e308
+    assert np.all(np.isfinite(found))
+    assert found[4] == 0.5

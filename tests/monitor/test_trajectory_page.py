@@ -90,6 +90,42 @@ def test_the_same_prompt_stands_beside_it(reader: Reader) -> None:
     reader.eventually("!document.querySelector('#viewer-right .cv')")
 
 
+def test_a_run_with_other_buckets_components_and_stages_can_be_switched_to(browser: Any, tmp_path: Path) -> None:
+    """What is chosen of the first stands in no list of the second; every control still works there."""
+    made_up.write_run(tmp_path / "first", 40)
+    other = tmp_path / "second"
+    (other / "rollouts").mkdir(parents=True)
+    begin = made_up.line("start", 0, stages=["only"], buckets=["short", "long"], rollouts="rollouts")
+    steps = [made_up.line("step", step, stage="only", exit=[], metrics={"actor/entropy": 1.0}) for step in (1, 2)]
+    (other / "curriculum.jsonl").write_bytes(b"".join([begin, *steps]))
+    for step in (1, 2):
+        logged = made_up.rollout(step, "p0", "short", ["one", "two"], [1.0, 0.0]).replace(b"coherence", b"brevity")
+        (other / "rollouts" / f"rollout_{step:06d}.jsonl").write_bytes(logged)
+    with watched([tmp_path / "first", other]) as address, Reader(browser, address) as reader:
+        reader.open("Trajectories")
+        reader.until("#viewer-said", "Step 40: 8 prompts of 8")
+        reader.choose("#viewer-buckets", "hard")
+        reader.until("#viewer-said", "prompts of 8, ")
+        reader.choose("#viewer-score", "coherence")
+        reader.choose("#viewer-beside", "the same run")
+        reader.choose("#viewer-stage", "learn_coherence")
+        reader.choose("#viewer-run", "second")
+        reader.until("#viewer-said", "Step 2: 1 prompt of 1, 2 responses")
+        assert reader.page.locator("#viewer-score input").input_value() == "reward"
+        assert "hard" not in reader.page.locator("#viewer-buckets").inner_text()
+        reader.until("#viewer-right", "second, step 1")
+        reader.eventually("document.querySelector('#viewer-stage input').value === 'any stage'")
+        reader.choose("#viewer-score", "brevity")
+        reader.page.get_by_label("Score from").fill("0.25")
+        reader.until("#viewer-said", "Step 2: 1 prompt of 1, 1 response.")
+        reader.choose("#viewer-beside", "first")
+        reader.choose("#viewer-stage", "learn_goal")
+        reader.until("#viewer-right", "first, step 10")
+        reader.choose("#viewer-run", "first")
+        reader.until("#viewer-said", "Step 40: ")
+        reader.check()
+
+
 def test_hostile_responses_stay_texts(reader: Reader) -> None:
     reader.choose("#viewer-prompt", "hostile")
     reader.until("#viewer-left", "<script>window.stolen = 1</script>")

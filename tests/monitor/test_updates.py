@@ -7,7 +7,7 @@ from monitor import made_up
 pytest.importorskip("gradio")
 
 from curriculum_verl.monitor.runs import open_runs
-from curriculum_verl.monitor.updates import TABS, Updates
+from curriculum_verl.monitor.updates import NONE, TABS, Updates
 from curriculum_verl.monitor.watch import Watch
 
 PARTS = ("pictures", "standing", "exits", "events", "table", "metric", "seen")
@@ -55,6 +55,21 @@ def test_nothing_is_told_twice(updates: Updates, path: Path) -> None:
 def test_every_control_changes_what_its_tab_shows(updates: Updates, given: tuple[Any, ...], parts: set[str]) -> None:
     first = updates([], 20, 0, "overview", "", None, None)
     assert told(updates(*given, first[-1])) == parts
+
+
+def test_without_a_run_that_is_checked_nothing_is_shown(path: Path, tmp_path: Path) -> None:
+    made_up.write_run(tmp_path / "other", 5)
+    updates = Updates(Watch(open_runs([path.parent, tmp_path / "other"], [], None)))
+    for tab in ("overview", "metrics", "curriculum"):
+        answer = dict(zip(PARTS, updates([], 20, 0, tab, "", "actor/ppo_kl", None), strict=True))
+        assert NONE in answer["standing"]
+        assert NONE in answer["pictures"]
+        assert "bdata" not in answer["pictures"]
+        assert '"data":[{' not in answer["pictures"]
+        assert NONE in answer["events"]
+    both = dict(zip(PARTS, updates(["run", "other"], 20, 0, "overview", "", None, None), strict=True))
+    assert NONE not in both["standing"]
+    assert '"data":[{' in both["pictures"]
 
 
 def test_every_chart_has_a_tab(updates: Updates) -> None:

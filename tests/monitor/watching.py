@@ -30,6 +30,8 @@ class Reader(Visit):
     """Opens tabs, waits for charts, chooses."""
 
     def open(self, tab: str) -> None:
+        # A tab that is clicked before gradio listens shows itself, and nobody is told.
+        self.eventually("document.querySelector('#standing')?.textContent.trim().length > 0")
         self.page.get_by_role("tab", name=tab).click()
         self.page.locator(f"#tab-{tab.lower()}").wait_for()
 

@@ -74,3 +74,21 @@ def test_however_a_file_grows_each_line_comes_once(texts: list[bytes], data: st.
         while (news := lines.new()).lines:
             found += news.lines
     assert found == texts
+
+
+def test_what_is_no_file_gives_no_line_and_says_why(tmp_path: Path) -> None:
+    pipe, loop, path = tmp_path / "pipe", tmp_path / "loop", tmp_path / "metrics.jsonl"
+    os.mkfifo(pipe)
+    loop.symlink_to(loop)
+    for place, words in ((tmp_path, "no regular file"), (pipe, "no regular file"), (loop, "symbolic links")):
+        lines = Lines(place)
+        assert lines.new().lines == []
+        assert words in lines.trouble
+    lines = Lines(path)
+    path.mkdir()
+    lines.new()
+    assert lines.trouble
+    path.rmdir()
+    path.write_bytes(b"one\n")
+    assert lines.new().lines == [b"one"]
+    assert lines.trouble == ""

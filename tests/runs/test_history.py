@@ -2,7 +2,9 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 
+from curriculum_verl.errors import InputError
 from curriculum_verl.runs.history import FollowedRun, read_history
 from curriculum_verl.runs.metrics_file import MetricsFile
 
@@ -65,6 +67,20 @@ def test_what_a_resumed_run_did_again_counts_once(tmp_path: Path) -> None:
     assert not run.refresh()
 
 
+def test_a_run_that_was_resumed_where_it_stopped_has_not_stopped(tmp_path: Path) -> None:
+    path = tmp_path / "curriculum.jsonl"
+    begin(path, 0)
+    trained(path, 2, "easy", a=1.0)
+    write(path, "alarm", 2, bucket="short")
+    write(path, "stop", 2, reason="over")
+    assert not read_history(path).ended
+    write(path, "end", 2)
+    assert read_history(path).ended
+    begin(path, 2)
+    assert [event.kind for event in read_history(path).events] == ["alarm"]
+    assert not read_history(path).ended
+
+
 def test_torn_and_foreign_lines_are_counted_and_passed_over(tmp_path: Path) -> None:
     path = tmp_path / "curriculum.jsonl"
     run = FollowedRun(path)
@@ -80,6 +96,21 @@ def test_torn_and_foreign_lines_are_counted_and_passed_over(tmp_path: Path) -> N
     run.refresh()
     assert run.unreadable == 4
     assert run.history.steps.tolist() == [1]
+
+
+def test_lines_that_no_run_writes_cost_no_other_line(tmp_path: Path) -> None:
+    path = tmp_path / "curriculum.jsonl"
+    trained(path, 1, "easy", a=1.0)
+    deep = b"[" * 100_000 + b"]" * 100_000
+    with path.open("ab") as file:
+        for step in (b"10000000000000000000000000", b"9223372036854775808", b"9007199254740992", b"-1"):
+            file.write(b'{"kind":"step","step":' + step + b',"stage":"easy","metrics":{"a":2.0}}\n')
+        file.write(b'{"kind":"step","step":2,"unknown":' + deep + b"}\n")
+    trained(path, 3, "easy", a=3.0)
+    run = FollowedRun(path)
+    run.refresh()
+    assert run.unreadable == 5
+    assert run.history.metrics.series("a")[0].tolist() == [1, 3]
 
 
 def test_a_file_that_is_written_anew_begins_a_new_history(tmp_path: Path) -> None:
@@ -134,3 +165,8 @@ def test_steps_count_for_the_stage_that_they_were_drawn_in(tmp_path: Path) -> No
     stays = read_history(path).stays()
     assert [(stay.stage, stay.first, stay.last) for stay in stays] == [("easy", 1, 1), ("all", 2, 3), ("easy", 4, 5)]
     assert read_history(tmp_path / "nothing").stays() == []
+
+
+def test_a_history_of_what_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot be read: it is no regular file"):
+        read_history(tmp_path)

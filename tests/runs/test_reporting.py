@@ -122,7 +122,14 @@ def test_steps_come_with_the_stage_and_finite_numbers(tmp_path, reporter):
     assert (validation["kind"], validation["metrics"]) == ("validation", {"val/easy": 0.5})
     assert (start["stages"], start["buckets"], start["step"]) == (["a", "b"], ["easy"], 4)
     assert start["rollouts"] == "rollouts", "seen from the file, so that both can be moved together"
+    assert start["ends"] == {"a": "stage/steps is at least 2"}
     assert (step["stage"], step["metrics"]) == ("a", {"x": 1.0})
+
+
+def test_a_run_that_ends_by_itself_says_so(tmp_path, reporter):
+    reporter.begin(0)
+    reporter.close()
+    assert [(line["kind"], line["step"]) for line in lines(tmp_path)] == [("start", 0), ("end", 0)]
 
 
 def test_a_step_says_how_far_the_tests_are_that_end_the_stage(tmp_path, reporter):

@@ -174,7 +174,7 @@ def test_other_sites_get_no_answer(address: str) -> None:
         assert ask(address, "GET", "/", Host=host)[0] == status, host
     own = f"127.0.0.1:{port}"
     assert ask(address, "GET", "/config", Host=own, Origin=f"http://{own}")[0] == 200
-    for origin in ("http://evil.example", "null", f"http://localhost:{port}"):
+    for origin in ("http://evil.example", "null", "http://[", f"http://localhost:{port}"):
         assert ask(address, "GET", "/config", Host=own, Origin=origin)[0] == 403, origin
 
 

@@ -2,12 +2,10 @@
 
 from typing import Any
 
-import numpy as np
-
 from curriculum_verl.monitor.figures.drawing import (
     OVER,
     Thing,
-    at_step,
+    at_steps,
     bucket_look,
     cumulated,
     first_dashes,
@@ -16,7 +14,8 @@ from curriculum_verl.monitor.figures.drawing import (
     metric_chart,
     number,
     over_steps,
-    smoothed_together,
+    parts_together,
+    together,
 )
 from curriculum_verl.monitor.runs import Run
 from curriculum_verl.monitor.series import thinned_together
@@ -40,12 +39,14 @@ def shares(view: View) -> Chart:
     if len(view.runs) != 1:
         return metric_chart(view, title, of_buckets(view, SHARES + "{}"), "no step has told its shares", share=True)
     run = view.runs[0]
-    steps, _ = view.cut(run, run.history.steps, run.history.steps.astype(float))
-    if not steps.size or not run.history.buckets:
-        return Chart(title, "Nothing to show yet: no step has told its shares.")
     parts = of_buckets(view, SHARES + "{}")
-    whole = smoothed_together(view, run, [part.metric for part in parts], run.history.steps)
-    x, rows = thinned_together(steps, np.array(whole)[:, -len(steps) :])
+    metrics = [part.metric for part in parts]
+    latest = together(run, metrics)
+    if latest is None:
+        return Chart(title, "Nothing to show yet: no step has told its shares.")
+    x, rows = thinned_together(*parts_together(view, run, metrics, 1))
+    if not x.size:
+        return Chart(title, "Nothing to show yet: no step that is shown has told its shares.")
     data: list[dict[str, Any]] = [
         {
             "type": "scatter",
@@ -59,10 +60,12 @@ def shares(view: View) -> Chart:
         }
         for part, row in zip(parts, rows, strict=True)
     ]
-    latest = [(part.name, run.history.metrics.latest(part.metric) or 0.0) for part in parts]
-    said = ", ".join(f"{name} {number(value, share=True)}" for name, value in latest)
+    step, values = latest
+    said = at_steps(
+        [(f"{part.name} {number(value or 0.0, share=True)}", step) for part, value in zip(parts, values, strict=True)]
+    )
     layout = over_steps(view, {"tickformat": ".0%", "range": [0, 1]})
-    return Chart(title, f"Easiest at the bottom. Latest batch: {said}{at_step(view)}.", data, layout)
+    return Chart(title, f"Easiest at the bottom. Latest batch: {said}.", data, layout)
 
 
 def success(view: View) -> Chart:

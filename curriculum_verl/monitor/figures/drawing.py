@@ -4,6 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from curriculum_verl.monitor.runs import Run
 from curriculum_verl.monitor.series import aligned, moving_average, thinned
 from curriculum_verl.monitor.view import View
@@ -71,7 +73,7 @@ def metric_chart(
     listed: set[str] = set()
     several, single = len(view.runs) > 1, len(drawn) == 1
     for place, run in enumerate(view.runs):
-        values = []
+        values: list[tuple[str, int]] = []
         for thing in drawn:
             steps, found = view.series(run, thing.metric)
             if not found.size:
@@ -85,12 +87,13 @@ def metric_chart(
                 traces[-1]["hovertemplate"] = f"%{{y}}<extra>{label(name)} · {label(run.name)}</extra>"
             listed.add(name)
             data += traces
-            values.append(f"{'' if several and single else thing.name + ' '}{number(found[-1], share)}")
-        said += [f"{run.name}: {', '.join(values)}" if several else ", ".join(values)] if values else []
+            words = f"{'' if several and single else thing.name + ' '}{number(found[-1], share)}"
+            values.append((words, int(steps[-1])))
+        said += [(f"{run.name}: " if several else "") + at_steps(values)] if values else []
     if not data:
         return Chart(title, f"Nothing to show yet: {missing}.")
     dashes = f" {first_dashes(view)}" if several and not single else ""
-    summary = f"{averaged(view)}{'; '.join(said)}{at_step(view)}.{dashes}"
+    summary = f"{averaged(view)}{'; '.join(said)}.{dashes}"
     return Chart(title, summary, data, over_steps(view, axis | (SHARE if share else {})))
 
 
@@ -154,9 +157,20 @@ def averaged(view: View) -> str:
     return f"Moving average over {view.window} steps; latest value: " if view.window > 1 else "Latest value: "
 
 
-def at_step(view: View) -> str:
-    """The step that the latest values are of."""
-    return f" (step {view.runs[0].history.step})" if len(view.runs) == 1 else ""
+def at_steps(said: Sequence[tuple[str, int]]) -> str:
+    """Values in words with the steps that told them, once where it is the same."""
+    if len({step for _, step in said}) == 1:
+        return f"{', '.join(words for words, _ in said)} (step {said[0][1]})"
+    return ", ".join(f"{words} (step {step})" for words, step in said)
+
+
+def together(run: Run, metrics: Sequence[str]) -> tuple[int, list[float | None]] | None:
+    """The latest step that told any of these metrics, and what it told of each."""
+    last = [run.history.metrics.last(name) for name in metrics]
+    step = max((found[0] for found in last if found is not None), default=None)
+    if step is None:
+        return None
+    return step, [found[1] if found is not None and found[0] == step else None for found in last]
 
 
 def names_under(run: Run, prefix: str) -> list[str]:
@@ -165,7 +179,10 @@ def names_under(run: Run, prefix: str) -> list[str]:
     return sorted(name for name in found if name and "/" not in name)
 
 
-def smoothed_together(view: View, run: Run, metrics: Sequence[str], steps: Steps) -> list[Floats]:
-    """Moving averages of metrics on common steps, those without a value counting 0."""
-    on_steps = (aligned(steps, *run.history.metrics.series(name)) for name in metrics)
-    return [moving_average(steps, values, view.window) for values in on_steps]
+def parts_together(view: View, run: Run, metrics: Sequence[str], window: int) -> tuple[Steps, Floats]:
+    """Moving averages of what makes a whole, a row each, on the steps that told any; 0 where only others were told."""
+    series = [run.history.metrics.series(name) for name in metrics]
+    steps = np.unique(np.concatenate([there for there, _ in series]))
+    rows = np.array([moving_average(steps, aligned(steps, *one), window) for one in series])
+    shown, _ = view.cut(run, steps, steps.astype(float))
+    return shown, rows[:, len(steps) - len(shown) :]

@@ -8,15 +8,15 @@ import numpy as np
 
 from curriculum_verl.monitor.figures.drawing import (
     OVER,
-    at_step,
     averaged,
     look,
     metric_chart,
     names_under,
     number,
     over_steps,
-    smoothed_together,
+    parts_together,
     things,
+    together,
 )
 from curriculum_verl.monitor.runs import Run
 from curriculum_verl.monitor.series import thinned_together
@@ -40,15 +40,20 @@ def now(view: View) -> Chart:
     """What each component adds at the latest step: a ring while all add something, bars where one takes away."""
     title = "Reward now: what each component adds"
     names = components(view)
-    added = {run.name: [run.history.metrics.latest(WEIGHTED + name) for name in names] for run in view.runs}
-    added = {name: values for name, values in added.items() if any(value is not None for value in values)}
+    found = {run.name: together(run, [WEIGHTED + name for name in names]) for run in view.runs}
+    added = {run: latest for run, latest in found.items() if latest is not None}
     if not added:
         return Chart(title, f"Nothing to show yet: {MISSING}.")
-    numbers = {name: [value or 0.0 for value in values] for name, values in added.items()}
+    here = [any(values[place] is not None for _, values in added.values()) for place in range(len(names))]
+    names = [name for name, is_here in zip(names, here, strict=True) if is_here]
+    numbers = {
+        run: [value or 0.0 for value, is_here in zip(values, here, strict=True) if is_here]
+        for run, (_, values) in added.items()
+    }
     said = "; ".join(
         (f"{run}: " if len(view.runs) > 1 else "")
         + ", ".join(f"{name} {value:+.3g}" for name, value in zip(names, values, strict=True))
-        + f", together {sum(values):.3g}"
+        + f", together {sum(values):.3g} (step {added[run][0]})"
         for run, values in numbers.items()
     )
     looks = [look(place, len(names)) for place in range(len(names))]
@@ -73,7 +78,7 @@ def now(view: View) -> Chart:
             "hovertemplate": "%{label}: %{value:.4g}<extra></extra>",
         }
         middle = {"text": f"{sum(first):.3g}", "showarrow": False, "x": 0.5, "y": 0.5, "font": {"size": 20}}
-        return Chart(title, f"{said}{at_step(view)}.", [ring], {"annotations": [middle], "showlegend": False})
+        return Chart(title, f"{said}.", [ring], {"annotations": [middle], "showlegend": False})
     bars = [
         {
             "type": "bar",
@@ -86,7 +91,7 @@ def now(view: View) -> Chart:
         for place, (name, seen) in enumerate(zip(names, looks, strict=True))
     ]
     layout = {"barmode": "relative", "yaxis": {"zeroline": True}, "hovermode": "closest", "showlegend": bool(others)}
-    return Chart(title, f"{said}{at_step(view)}.", bars, layout)
+    return Chart(title, f"{said}.", bars, layout)
 
 
 def weighted(view: View) -> Chart:
@@ -111,12 +116,13 @@ def _never_negative(run: Run, metric: str) -> bool:
 
 
 def _stacked(view: View, run: Run, title: str, names: Sequence[str]) -> Chart:
-    steps, _ = view.cut(run, run.history.steps, run.history.steps.astype(float))
-    told = [name for name in names if run.history.metrics.latest(WEIGHTED + name) is not None]
-    if not told or not steps.size:
+    told = [name for name in names if run.history.metrics.last(WEIGHTED + name) is not None]
+    latest = together(run, [WEIGHTED + name for name in told])
+    if latest is None:
         return Chart(title, f"Nothing to show yet: {MISSING}.")
-    whole = smoothed_together(view, run, [WEIGHTED + name for name in told], run.history.steps)
-    x, rows = thinned_together(steps, np.array(whole)[:, -len(steps) :])
+    x, rows = thinned_together(*parts_together(view, run, [WEIGHTED + name for name in told], view.window))
+    if not x.size:
+        return Chart(title, "Nothing to show yet: no step that is shown has told its reward by component.")
     data: list[dict[str, Any]] = []
     for place, name in enumerate(told):
         seen = look(place, len(told))
@@ -131,16 +137,18 @@ def _stacked(view: View, run: Run, title: str, names: Sequence[str]) -> Chart:
                 "fillpattern": {"shape": seen.pattern, **OVER},
             }
         )
-    latest = {name: run.history.metrics.latest(WEIGHTED + name) or 0.0 for name in told}
-    said = ", ".join(f"{name} {number(value)}" for name, value in latest.items())
-    return Chart(title, f"{averaged(view)}{said}, together {number(sum(latest.values()))}.", data, over_steps(view))
+    step, found = latest
+    values = {name: value for name, value in zip(told, found, strict=True) if value is not None}
+    said = ", ".join(f"{name} {number(value)}" for name, value in values.items())
+    summary = f"{averaged(view)}{said}, together {number(sum(values.values()))} (step {step})."
+    return Chart(title, summary, data, over_steps(view))
 
 
 def tools(view: View) -> Chart:
     """How often each tool is called in the latest batch."""
     title = "Tools used in the latest batch"
-    found = {run.name: tool_shares(run) for run in view.runs}
-    found = {run: shares for run, shares in found.items() if shares}
+    counted = {run.name: tool_shares(run) for run in view.runs}
+    found = {run: shares for run, (_, shares) in counted.items() if shares}
     if not found:
         why = "no response called a tool, or the run neither tells of tools (curiosity does) nor logs its rollouts"
         return Chart(title, f"Nothing to show yet: {why}.")
@@ -163,15 +171,17 @@ def tools(view: View) -> Chart:
         "hovermode": "closest",
     }
     whose = f"{first[0]}: " if len(found) > 1 else ""
-    return Chart(title, f"Share of the tool calls of the latest batch: {whose}{said}.", data, layout)
+    summary = f"Share of the tool calls of the latest batch: {whose}{said} (step {counted[first[0]][0]})."
+    return Chart(title, summary, data, layout)
 
 
-def tool_shares(run: Run) -> dict[str, float]:
-    """As the curiosity reward tells them, else as counted in the latest step of the rollout log."""
-    told = {name: run.history.metrics.latest(TOOLS + name) or 0.0 for name in names_under(run, TOOLS)}
-    if any(told.values()):
-        return told
+def tool_shares(run: Run) -> tuple[int, dict[str, float]]:
+    """As the curiosity reward told them last, else as counted in the latest step of the rollout log; with the step."""
+    names = names_under(run, TOOLS)
+    latest = together(run, [TOOLS + name for name in names])
+    if latest is not None and any(latest[1]):
+        return latest[0], {name: value for name, value in zip(names, latest[1], strict=True) if value is not None}
     steps = run.rollout_steps()
     counts = count_tools(run.rollouts, steps[-1]) if run.rollouts is not None and steps else Counter()
     whole = counts.total()
-    return {name: count / whole for name, count in counts.items()}
+    return (steps[-1] if steps else 0), {name: count / whole for name, count in counts.items()}

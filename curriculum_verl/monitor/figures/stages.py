@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from curriculum_verl.monitor.figures.drawing import at_step, line, look, number, over_steps
+from curriculum_verl.monitor.figures.drawing import line, look, number, over_steps
 from curriculum_verl.monitor.runs import Run
 from curriculum_verl.monitor.view import View
 from curriculum_verl.palette import GREY, INK
@@ -119,7 +119,7 @@ def exit_tests(view: View) -> Chart:
             | {"y1": test.threshold, "line": {"color": GREY, "width": 2, "dash": "dash"}}
         )
     said = "; ".join(f"{test.words}: {_value(test.value)}{' (met)' if test.met else ''}" for test in run.history.exit)
-    return Chart(title, f"Dashed: the thresholds. {said}{at_step(view)}.", data, layout)
+    return Chart(title, f"Dashed: the thresholds. {said} (step {run.history.step}).", data, layout)
 
 
 def _value(value: float | None) -> str:
