@@ -28,9 +28,9 @@ def user_code(tmp_path_factory) -> Path:
     return tmp_path_factory.mktemp("user_code")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def cluster(user_code) -> Iterator[None]:
-    """Starts the cluster, and stops it afterwards."""
+    """Starts the cluster, and stops it after the module: a process has one, and other tests start their own."""
     ray = pytest.importorskip("ray")
     folder = tempfile.mkdtemp(prefix="r", dir="/tmp")  # sockets need a short path
     paths = os.pathsep.join([str(user_code), str(Path(__file__).parent.parent)])
