@@ -36,7 +36,7 @@ browser: # Chromium for the tests of pages; without it they are skipped
 test: $(READY) browser lint types ## lint, type check and all tests, two files at a time (sets everything up first)
 	$(BIN)/pytest -n 2 --dist loadfile
 
-test-slow: $(READY) ## further runs of verl: asynchronous mode, filters, one run a stage (a quarter of an hour)
+test-slow: $(READY) ## further runs: verl's asynchronous mode, filters, one run a stage, W&B (a quarter of an hour)
 	$(BIN)/pytest -m slow -n 2 --dist loadfile
 
 lint: $(READY) ## ruff: lint and format
