@@ -1,7 +1,9 @@
 """Numbers and texts, for people."""
 
 import re
+from typing import Any
 
+FORMULA = ("=", "+", "-", "@", "\t", "\n")  # how a text begins that a spreadsheet may take for a formula
 _UNPRINTABLE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufdd0-\ufdef\ud800-\udfff"
     + "".join(chr(plane + 0xFFFE) + chr(plane + 0xFFFF) for plane in range(0, 0x110000, 0x10000))
@@ -26,3 +28,11 @@ def size(amount: float) -> str:
 def printable(text: str) -> str:
     """The text with whatever could steer a terminal or break a page written as an escape; lines and tabs stay."""
     return _UNPRINTABLE.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), text.replace("\r\n", "\n"))
+
+
+def no_formula(cell: Any) -> Any:
+    """The cell of a CSV file; a text that a spreadsheet may take for a formula is marked as text."""
+    if not isinstance(cell, str):
+        return cell
+    text = cell.replace("\r\n", "\n").replace("\r", "\n")  # csv leaves a lone \r bare, which others take for a new row
+    return f"'{text}" if text.startswith(FORMULA) else text

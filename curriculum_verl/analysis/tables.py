@@ -10,9 +10,8 @@ from curriculum_verl.analysis.figures import ALL, Figures, cell_of, parts_of
 from curriculum_verl.analysis.measures import BY_NAME
 from curriculum_verl.analysis.tally import DISTRIBUTIONS
 from curriculum_verl.evaluation.tables import require_pandas
-from curriculum_verl.words import counted, printable
+from curriculum_verl.words import counted, no_formula, printable
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # of a cell that a spreadsheet may take for a formula
 _PART = ("run", "stage", "bucket")
 COLUMNS: dict[str, tuple[str, ...]] = {
     "figures": (*_PART, "prompts", "responses", "measure", "value", "low", "high"),
@@ -44,11 +43,6 @@ def frames(analysis: Analysis) -> dict[str, Any]:
     }
     made = {name: [tuple(map(no_formula, row)) for row in rows[name]] for name in COLUMNS}
     return {name: pd.DataFrame(made[name], columns=list(COLUMNS[name])) for name in COLUMNS}
-
-
-def no_formula(cell: Any) -> Any:
-    """The cell; a text that a spreadsheet may take for a formula is marked as text."""
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA) else cell
 
 
 def _figures(analysis: Analysis) -> Iterator[tuple[Any, ...]]:

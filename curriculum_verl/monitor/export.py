@@ -11,9 +11,9 @@ import numpy as np
 from curriculum_verl.monitor.figures.stages import describe
 from curriculum_verl.monitor.runs import Run
 from curriculum_verl.runs.columns import Floats, Steps
+from curriculum_verl.words import no_formula
 
 ROWS = 500  # that are written at once
-FORMULA = ("=", "+", "-", "@", "\t", "\n")  # how a text begins that a spreadsheet takes for one
 EVENT_FIELDS = (
     "run",
     "step",
@@ -33,7 +33,7 @@ EVENT_FIELDS = (
 def metrics_csv(runs: Sequence[Run]) -> Iterator[bytes]:
     """A line for each step of each run, a column for each metric; empty where a step did not tell it."""
     names = sorted({name for run in runs for name in run.history.metrics.names})
-    yield _lines([["run", "step", "time", "stage", *map(_cell, names)]])
+    yield _lines([["run", "step", "time", "stage", *map(no_formula, names)]])
     for run in runs:
         steps = _all_steps(run, names)
         for begin in range(0, len(steps), ROWS):
@@ -42,7 +42,7 @@ def metrics_csv(runs: Sequence[Run]) -> Iterator[bytes]:
             clock = _on(part, *run.history.times)
             stages = _stages(run, part)
             yield _lines(
-                [_cell(run.name), step, _number(time), _cell(stage), *map(_number, row)]
+                [no_formula(run.name), step, _number(time), no_formula(stage), *map(_number, row)]
                 for step, time, stage, row in zip(
                     part.tolist(),
                     clock.tolist(),
@@ -57,7 +57,7 @@ def events_csv(runs: Sequence[Run]) -> Iterator[bytes]:
     """A line for each transition, alarm, alert, warning and stop."""
     yield _lines([EVENT_FIELDS])
     yield _lines(
-        [_cell(run.name), *(_cell(getattr(event, name)) for name in EVENT_FIELDS[1:])]
+        [no_formula(run.name), *(no_formula(getattr(event, name)) for name in EVENT_FIELDS[1:])]
         for run in runs
         for event in run.history.events
     )
@@ -115,14 +115,6 @@ def _stages(run: Run, steps: Steps) -> list[str]:
 
 def _number(value: float) -> str:
     return "" if value != value else repr(value)
-
-
-def _cell(value: Any) -> Any:
-    """A text that a spreadsheet would take for a formula is marked as text."""
-    if not isinstance(value, str):
-        return value
-    text = value.replace("\r\n", "\n").replace("\r", "\n")  # csv leaves a lone \r bare, which others take for a new row
-    return f"'{text}" if text.startswith(FORMULA) else text
 
 
 def _lines(rows: Any) -> bytes:

@@ -17,8 +17,9 @@ from curriculum_verl.analysis.graphs import draw_graphs, layout
 from curriculum_verl.analysis.page import page
 from curriculum_verl.analysis.pictures import pictures_of
 from curriculum_verl.analysis.sketches import LOG, Sketch
-from curriculum_verl.analysis.tables import COLUMNS, FORMULA, frames, no_formula
+from curriculum_verl.analysis.tables import COLUMNS, frames
 from curriculum_verl.analysis.tally import Cell
+from curriculum_verl.words import FORMULA, no_formula
 
 HOSTILE = "</pre><script>alert(1)</script><img src=x onerror=alert(2)> $\\frac{1}{0}$ \x1b[31m \u202e **b** _x"
 
@@ -130,6 +131,7 @@ def test_no_cell_of_a_table_is_a_formula(analyzed: Analyzed, first: str) -> None
 
 def test_numbers_and_other_texts_stay_what_they_are() -> None:
     assert [no_formula(cell) for cell in (-1.5, -2, None, "a=b", "", "'=1")] == [-1.5, -2, None, "a=b", "", "'=1"]
+    assert no_formula("\r=1") == "'\n=1", "a lone \\r would begin a new row"
 
 
 def test_coarse_bins_hold_all_and_small_numbers_have_their_own() -> None:
