@@ -20,7 +20,7 @@ from curriculum_verl.runs.lines import Line
 from curriculum_verl.sft.chat import encode
 from curriculum_verl.sft.config import read_config
 from examples.demo import __main__ as demo
-from examples.demo import chart, history, model, report, steps, summary, tasks, training
+from examples.demo import chart, history, launching, model, report, steps, summary, tasks, training
 from examples.demo.reward import compute_score
 
 BUCKETS = ["easy", "medium", "hard"]
@@ -305,7 +305,7 @@ def test_what_a_killed_run_left_is_ended_and_nothing_else(tmp_path):
             for process in (left, other):  # until it is itself, and no longer a copy of this one
                 assert process.stdout is not None
                 process.stdout.readline()
-            training.end_processes(tmp_path, temporary)
+            launching.end_processes(tmp_path, temporary)
             assert not psutil.pid_exists(left.pid)
             assert other.poll() is None
         finally:

@@ -1,19 +1,12 @@
 """The main job: verl's stock trainer on the three-stage recipe, followed step by step, resumed where it was killed."""
 
-import hashlib
-import os
 import shlex
-import shutil
-import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import psutil
 import yaml
 
 from curriculum_verl.errors import InputError
@@ -21,6 +14,7 @@ from curriculum_verl.runs.following import Lines
 from curriculum_verl.runs.history import History, read_history
 from curriculum_verl.runs.lines import TRANSITIONS, Line, read_line
 from examples.demo.history import Validation, read_validations
+from examples.demo.launching import running
 
 HERE = Path(__file__).parent
 RECIPES = HERE.parent.parent / "recipes" / "grpo_curriculum"
@@ -95,70 +89,12 @@ def train(folder: Path, model: Path, data: Path, seed: int) -> None:
 
 
 def _run(folder: Path, words: list[str], log: Path, progress: "Progress") -> int:
-    with _temporary(folder) as temporary, log.open("ab") as out:
-        environment = {
-            "VERL_PLATFORM": "cpu",
-            "RAY_TMPDIR": str(temporary),
-            "RAY_USAGE_STATS_ENABLED": "0",
-            "HF_HUB_OFFLINE": "1",
-            "TOKENIZERS_PARALLELISM": "false",
-            "PYTHONUNBUFFERED": "1",
-        }
-        running = subprocess.Popen(
-            words,
-            cwd=folder,
-            env=os.environ | environment,
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,  # Ctrl-C comes to us, and we end it
-        )
-        while running.poll() is None:
+    with running(folder, words, log) as process:
+        while process.poll() is None:
             progress.show()
             time.sleep(LOOK_EVERY)
         progress.show()
-        return running.returncode
-
-
-@contextmanager
-def _temporary(folder: Path) -> Iterator[Path]:
-    """Ray's folder, which must have a short name. Whatever runs there or was started here is ended before and after.
-
-    The name follows from the folder: a killed run's processes are found by it, although they belong to nobody.
-    """
-    place = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:8]
-    temporary = Path(tempfile.gettempdir()) / f"demo-{os.getuid()}-{place}"
-    end_processes(folder.resolve(), temporary)
-    temporary.mkdir(mode=0o700, exist_ok=True)
-    try:
-        yield temporary
-    finally:
-        end_processes(folder.resolve(), temporary)
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
-def end_processes(folder: Path, temporary: Path) -> None:
-    """End, by their ids, all processes that work in this folder or name this temporary one."""
-    for _ in range(10):
-        ours = [process for process in psutil.process_iter() if _belongs(process, folder, temporary)]
-        if not ours:
-            return
-        for process in ours:
-            with suppress(psutil.Error):
-                process.kill()
-        psutil.wait_procs(ours, timeout=5)
-
-
-def _belongs(process: psutil.Process, folder: Path, temporary: Path) -> bool:
-    with suppress(psutil.Error, OSError):
-        if process.pid == os.getpid() or process.status() == psutil.STATUS_ZOMBIE:
-            return False
-        words = process.cmdline()
-        if any(str(temporary) in word for word in words) or process.environ().get("RAY_TMPDIR") == str(temporary):
-            return True
-        # Ray's workers write their title over what they were started with, but stay in the folder.
-        return bool(words) and words[0].startswith("ray::") and process.cwd() == str(folder)
-    return False
+        return process.returncode
 
 
 class Progress:

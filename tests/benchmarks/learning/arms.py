@@ -1,0 +1,36 @@
+"""The arms: what is said to verl beside the recipe that an arm names."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+HERE = Path(__file__).parent
+BASELINE = "uniform"
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """A shipped recipe and overrides of it."""
+
+    name: str
+    words: str
+    recipe: str
+    overrides: list[str] = field(default_factory=list)
+
+
+def read_arms() -> dict[str, Arm]:
+    """All arms by name, the baseline first."""
+    given: dict[str, dict[str, Any]] = yaml.safe_load((HERE / "arms.yaml").read_text())
+    return {name: Arm(name, **arm) for name, arm in given.items()}
+
+
+def read_sizes() -> list[str]:
+    """Overrides that all arms share; an arm's own come after them."""
+    sizes: dict[str, Any] = yaml.safe_load((HERE / "sizes.yaml").read_text())
+    return [f"{key}={_hydra(value)}" for key, value in sizes.items()]
+
+
+def _hydra(value: object) -> str:
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)

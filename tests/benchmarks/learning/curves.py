@@ -1,0 +1,59 @@
+"""What a run has learned by when: accuracy on held-out prompts over tokens, steps or seconds."""
+
+from typing import Literal
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+Axis = Literal["tokens", "steps", "seconds"]
+
+
+class Curve(msgspec.Struct, frozen=True):
+    """Figures after some steps; `informative` is the share of groups whose rewards differed, over the whole run."""
+
+    steps: list[int]
+    tokens: list[float]
+    seconds: list[float]
+    accuracy: dict[str, list[float]]  # by level
+    informative: float
+
+    def axis(self, axis: Axis) -> NDArray[np.float64]:
+        """What was spent by each of the steps."""
+        return np.array({"tokens": self.tokens, "steps": self.steps, "seconds": self.seconds}[axis], dtype=np.float64)
+
+    @property
+    def mean(self) -> NDArray[np.float64]:
+        """The mean over the levels, each of them smoothed by its neighbours in time."""
+        return smoothed(np.mean(list(self.accuracy.values()), axis=0))
+
+    def reached(self, target: float, axis: Axis) -> float | None:
+        """What was spent when the mean first reached a target; None if it never did."""
+        spent, mean = self.axis(axis), self.mean
+        above = np.flatnonzero(mean >= target)
+        if not above.size:
+            return None
+        first = int(above[0])
+        if first == 0:
+            return float(spent[0])
+        low, high = mean[first - 1], mean[first]
+        return float(spent[first - 1] + (target - low) / (high - low) * (spent[first] - spent[first - 1]))
+
+    def area(self, until: float, axis: Axis) -> float:
+        """The mean accuracy over all that was spent, up to a limit."""
+        spent, mean = self.axis(axis), self.mean
+        points = np.append(spent[spent < until], until)
+        return float(np.trapezoid(np.interp(points, spent, mean), points) / until)
+
+    def final(self, level: str) -> float:
+        """The mean of the last three measurements of a level."""
+        return float(np.mean(self.accuracy[level][-3:]))
+
+    def lowest(self, level: str) -> float:
+        """The least that was kept of a level on the way, smoothed."""
+        return float(smoothed(np.array(self.accuracy[level])).min())
+
+
+def smoothed(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The mean of each value and its neighbours."""
+    return np.array([values[max(0, at - 1) : at + 2].mean() for at in range(len(values))])

@@ -1,0 +1,145 @@
+"""What all runs of a setting start from: a warmed-up model and its buckets, by the product's own commands."""
+
+import json
+import random
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from examples.demo import tasks
+from examples.demo.steps import Step, run_steps
+from learning.settings import CHECKED, HELD_OUT, WARMED_UP, Setting
+
+DEMO = Path(tasks.__file__).parent
+REWARD = DEMO / "reward.py"
+SCORED_BY = f"{REWARD}:compute_score"
+MOST_TOKENS = 14  # of a response: at most 12 digits and what ends them
+RESPONSES = 8  # to a prompt, for bucketing
+THRESHOLDS = (0.25, 0.75)  # of the pass rate: quantiles would cut in the midst of what always or never passes
+STRONG_ENOUGH = 0.7  # right answers on short tasks at which the warm-up stops
+SEED = 0
+
+
+def prepare(folder: Path, setting: Setting) -> Path:
+    """Do what is not done yet; the folder of the setting."""
+    base, place = folder / "model", folder / setting.name
+    run_steps(
+        base,
+        [
+            Step("tasks", "Chats for the warm-up", make_chats),
+            Step("random", "A tiny Qwen2", make_model),
+            Step("warm_up", "Warm-up, stopped early", partial(warm_up, base), resumes=True),
+        ],
+        {"seed": SEED},
+    )
+    run_steps(
+        place,
+        [
+            Step("tasks", f"Prompts of {setting.name}: {setting.words}", partial(make_prompts, setting)),
+            Step("sampled", f"{RESPONSES} scored responses to each", partial(sample, base, place), resumes=True),
+            Step("rollouts", "Whose rollouts are whose", partial(mislabel, setting, place)),
+            Step("bucketed", "Buckets", partial(bucket, place)),
+            Step("preprocessed", "Parquet for verl", partial(preprocess, place)),
+        ],
+        {"seed": SEED},
+    )
+    return place
+
+
+def warmed_up(folder: Path) -> Path:
+    """The model that every run begins with."""
+    return folder / "model" / "warm_up" / "final"
+
+
+def make_chats(place: Path) -> None:
+    """What the warm-up is shown, and by what it is checked; none of it is trained on or measured afterwards."""
+    made = [
+        tasks.make_tasks(level, count, random.Random(f"chats {level}"), tasks.for_warm_up)
+        for level, count in WARMED_UP.items()
+    ]
+    tasks.write_lines(place / "checks.jsonl", (tasks.as_chat(task) for level in made for task in level[:CHECKED]))
+    tasks.write_lines(place / "chats.jsonl", (tasks.as_chat(task) for level in made for task in level[CHECKED:]))
+
+
+def make_model(place: Path) -> None:
+    """Random weights."""
+    from examples.demo import model
+
+    model.save(model.make_model(SEED), place)
+
+
+def warm_up(base: Path, place: Path) -> None:
+    """The demo's fine-tuning, for a little longer."""
+    given = {
+        "model.path": base / "random",
+        "data.train": base / "tasks" / "chats.jsonl",
+        "data.validation": base / "tasks" / "checks.jsonl",
+        "training.output": place,
+        "training.seed": SEED,
+        "curriculum.seed": SEED,
+        "curriculum.stop.above": STRONG_ENOUGH,
+    }
+    words = ["--mode", "sft", "--config", DEMO / "warm_up.yaml", "--resume"]
+    _call("curriculum_verl.train", *words, *(f"{key}={value}" for key, value in given.items()))
+
+
+def make_prompts(setting: Setting, place: Path) -> None:
+    """To train on and to measure with: no prompt is in both."""
+    asked, held_out = [], []
+    for level, count in setting.prompts.items():
+        made = tasks.make_tasks(level, count + HELD_OUT, random.Random(f"prompts {level}"), tasks.for_training)
+        held_out += made[:HELD_OUT]
+        asked += made[HELD_OUT:]
+    tasks.write_lines(place / "train.jsonl", _numbered(asked))
+    tasks.write_lines(place / "held_out.jsonl", _numbered(held_out))
+
+
+def _numbered(made: Sequence[tasks.Task]) -> Iterator[dict[str, Any]]:
+    for number, task in enumerate(made):
+        yield tasks.as_prompt(number, task) | {"level": level_name(task.level)}
+
+
+def level_name(level: int) -> str:
+    """As an evaluation calls it."""
+    return f"digits_{level}"
+
+
+def sample(base: Path, place: Path, out: Path) -> None:
+    """The product's own command."""
+    words = ["generate", "--model", base / "warm_up" / "final", "--data", place / "tasks" / "train.jsonl"]
+    sampling = ["--max-tokens", MOST_TOKENS, "--verifier", SCORED_BY, "--batch", 128]
+    call(*words, "--out", out, "-n", RESPONSES, *sampling, "--seed", SEED)
+
+
+def mislabel(setting: Setting, place: Path, out: Path) -> None:
+    """Give some prompts the scores that another one earned: they go from hand to hand."""
+    rows = [json.loads(line) for line in (place / "sampled" / "rollouts.jsonl").read_text().splitlines()]
+    randomness = random.Random(f"mislabelled {SEED}")
+    chosen = randomness.sample(range(len(rows)), round(setting.mislabelled * len(rows)))
+    earned = [(rows[row]["response"], rows[row]["reward"]) for row in chosen]
+    for row, other in zip(chosen, earned[1:] + earned[:1], strict=True):
+        rows[row]["response"], rows[row]["reward"] = other
+    tasks.write_lines(out / "rollouts.jsonl", iter(rows))
+
+
+def bucket(place: Path, out: Path) -> None:
+    """The product's own command."""
+    rollouts = place / "rollouts" / "rollouts.jsonl"
+    call("bucket", "-i", rollouts, "-o", out, "-m", "mean_reward", "--thresholds", *THRESHOLDS)
+
+
+def preprocess(place: Path, out: Path) -> None:
+    """The product's own command. A tenth is held out for arms that decide by validation."""
+    call("preprocess", "-i", place / "bucketed", "-o", out, "--train-val-split", 0.9, "--seed", SEED)
+
+
+def call(*words: object) -> None:
+    """Run a command of the package as a user does."""
+    _call("curriculum_verl.cli", *words)
+
+
+def _call(module: str, *words: object) -> None:
+    subprocess.run([sys.executable, "-m", module, *map(str, words)], check=True)

@@ -1,0 +1,55 @@
+"""What is trained on: how many prompts of which level there are, and how much may be generated."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+WARMED_UP = {3: 400, 5: 2000, 7: 2000, 9: 2000, 11: 2000}  # chats for the warm-up, by digits
+CHECKED = 32  # of these of every level: by them the warm-up sees when to stop
+HELD_OUT = 48  # prompts of every level, on which every arm is measured
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One distribution of prompts. `mislabelled` is the share of prompts whose rollouts are those of another prompt."""
+
+    name: str
+    words: str
+    prompts: Mapping[int, int]  # by level
+    budget: int  # generated tokens of a run
+    targets: tuple[float, ...]  # accuracies, the mean over the levels, that are to be reached
+    mislabelled: float = 0.0
+
+    @property
+    def levels(self) -> tuple[int, ...]:
+        """Easiest first."""
+        return tuple(self.prompts)
+
+
+_SKEW = {4: 1600, 5: 160, 7: 120, 10: 120, 12: 2000}
+SETTINGS = {
+    setting.name: setting
+    for setting in (
+        Setting(
+            "main",
+            "five levels, equally many prompts of each",
+            dict.fromkeys((3, 5, 8, 10, 11), 600),
+            budget=300_000,
+            targets=(0.6, 0.7, 0.8),
+        ),
+        Setting(
+            "skew",
+            "half of the prompts are hopeless at first and 40 % too easy; what can be learned from is one in ten",
+            _SKEW,
+            budget=400_000,
+            targets=(0.6, 0.7, 0.8),
+        ),
+        Setting(
+            "noisy",
+            "as skew, but three prompts in ten have the rollouts of another one, and so a wrong bucket",
+            _SKEW,
+            budget=400_000,
+            targets=(0.6, 0.7, 0.8),
+            mislabelled=0.3,
+        ),
+    )
+}

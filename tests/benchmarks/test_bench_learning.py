@@ -1,0 +1,128 @@
+"""The benchmark of learning: its figures are what its words say, and every arm is a run that verl accepts."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+HERE = Path(__file__).parent
+SCRIPT = HERE / "bench_learning.py"
+
+
+@pytest.fixture
+def learning(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], ModuleType]:
+    """A module of the package beside the script, which finds it by its own folder."""
+    import importlib
+
+    monkeypatch.syspath_prepend(str(HERE))
+    return lambda name: importlib.import_module(f"learning.{name}")
+
+
+def made_up(learning: Callable[[str], ModuleType], *accuracy: float, every: int = 100) -> object:
+    steps = list(range(len(accuracy)))
+    return learning("curves").Curve(
+        steps=[10 * step for step in steps],
+        tokens=[float(every * step) for step in steps],
+        seconds=[float(step) for step in steps],
+        accuracy={"one": list(accuracy), "two": list(accuracy)},
+        informative=0.5,
+    )
+
+
+def test_a_target_is_reached_between_two_measurements(learning):
+    curve = made_up(learning, 0.0, 0.0, 0.3, 0.6, 0.9)  # smoothed: 0, 0.1, 0.3, 0.6, 0.75
+    assert curve.reached(0.45, "tokens") == pytest.approx(250)
+    assert curve.reached(0.45, "steps") == pytest.approx(25)
+    assert curve.reached(0.0, "tokens") == 0
+    assert curve.reached(0.8, "tokens") is None
+    assert curve.lowest("one") == 0
+    assert curve.final("one") == pytest.approx(0.6)
+
+
+def test_the_area_ends_at_the_limit(learning):
+    curve = made_up(learning, 0.2, 0.2, 0.2, 0.8, 0.8)
+    assert curve.area(100, "tokens") == pytest.approx(0.2)
+    assert curve.area(150, "tokens") == pytest.approx((0.2 * 100 + 0.5 * (0.2 + 0.3) * 50) / 150)
+
+
+def test_an_arm_that_needs_half_as_much_is_twice_as_fast(learning):
+    slow, fast = (made_up(learning, *(step / 10 for step in range(11)), every=every) for every in (200, 100))
+    found = learning("comparing").compare({0: slow, 1: slow}, {0: fast, 1: fast, 2: fast}, 0.5)
+    assert (found.value, found.low, found.high) == (pytest.approx(2), pytest.approx(2), pytest.approx(2))
+    assert (found.seeds, found.bound) == (2, "")
+
+
+def test_the_interval_spans_what_the_seeds_span(learning):
+    low, high = learning("comparing").interval([1.0, 2.0, 4.0, 2.0, 2.0])
+    assert 1.0 < low < 2.0 < high < 4.0
+    assert learning("comparing").geometric([1.0, 4.0]) == pytest.approx(2)
+
+
+@pytest.mark.parametrize(
+    ("baseline", "arm", "bound", "value"),
+    [(0.9, 0.9, "", 1.0), (0.2, 0.9, ">=", 4.0), (0.9, 0.2, "<=", 0.25)],
+    ids=["both arrive", "the baseline does not", "the arm does not"],
+)
+def test_who_does_not_arrive_counts_with_all_that_was_spent(learning, baseline, arm, bound, value):
+    def run(end: float) -> object:
+        return made_up(learning, 0.0, 0.0, end, end, end)  # 0.9 smoothed is 0.3 after 100 of 400 tokens
+
+    found = learning("comparing").compare({0: run(baseline)}, {0: run(arm)}, 0.3)
+    assert found.bound == bound
+    assert found.value == pytest.approx(value)
+    assert learning("comparing").compare({0: run(0.1)}, {0: run(0.1)}, 0.3) is None
+
+
+def test_the_report_says_what_loses(learning):
+    arms, setting = learning("arms").read_arms(), learning("settings").SETTINGS["skew"]
+    good, bad = made_up(learning, 0.1, 0.5, 0.8, 0.9, 0.9), made_up(learning, 0.1, 0.1, 0.1, 0.1, 0.1)
+    text = learning("report").render(setting, arms, {"uniform": {0: good}, "dapo": {0: bad}})
+    row = next(line for line in text.splitlines() if line.startswith("| `dapo`"))
+    assert row.count("<=") == len(setting.targets)
+    assert "arrive 0 and 1 of 1" in row
+    neither = learning("report").render(setting, arms, {"uniform": {0: bad}, "dapo": {0: bad}})
+    assert "neither arrives" in neither
+    assert "0 of 1 arrive" in neither
+
+
+def test_every_arm_is_a_run_that_verl_accepts(learning, tmp_path, monkeypatch):
+    pytest.importorskip("verl")
+    from hydra import compose, initialize_config_dir
+
+    from curriculum_verl.curriculum import load_config
+    from curriculum_verl.verl_plugin.settings import engine_block
+
+    monkeypatch.setenv("VERL_PLATFORM", "cpu")
+    monkeypatch.chdir(tmp_path)
+    running, setting = learning("running"), learning("settings").SETTINGS["skew"]
+    for arm in learning("arms").read_arms().values():
+        _, folder, _, recipe, *told = running.arguments(tmp_path, running.Task(setting, arm, 3))
+        with initialize_config_dir(folder, version_base=None):
+            config = compose(recipe, told)
+        curriculum = load_config(engine_block(config), buckets=("easy", "medium", "hard"))
+        assert curriculum.seed == 3
+        assert curriculum.policy.name == EXPECTED.get(arm.name, arm.name), arm.name
+        assert config.algorithm.filter_groups.enable == (arm.name in ("dapo", "posterior_filter"))
+        assert (config.trainer.test_freq > 0) == (arm.name in ("mixture", "cumulative"))
+
+
+EXPECTED = {
+    "uniform_small_batch": "uniform",
+    "dapo": "uniform",
+    "cumulative": "uniform",
+    "posterior_admission": "posterior",
+    "posterior_filter": "posterior",
+}
+
+
+def test_the_script_explains_itself_from_anywhere(tmp_path):
+    shown = subprocess.run(
+        [sys.executable, SCRIPT, "--help"], cwd=tmp_path, env=os.environ, capture_output=True, text=True, check=True
+    )
+    assert "bench_learning.py --full" in shown.stdout
+    empty = subprocess.run([sys.executable, SCRIPT, "--report"], cwd=tmp_path, capture_output=True, text=True)
+    assert (empty.returncode, empty.stdout) == (1, "no run is done yet\n")
