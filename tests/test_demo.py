@@ -85,7 +85,7 @@ def test_a_saved_tokenizer_still_has_one_token_a_character(tiny):
 
 
 def test_the_warm_up_learns_answers_with_their_end_and_its_recipe_is_one(tiny):
-    encoded = encode(model.load(tiny)[1], tasks.as_chat(tasks.Task("12*=", "13", 3))["messages"])
+    encoded = encode(model.load(tiny)[1], tasks.as_chat(tasks.Task("12*=", "13", 3), "short")["messages"])
     _, loaded = model.load(tiny)
     assert loaded.decode(encoded.tokens) == "12*=13" + model.END
     spoken = [token for token, said in zip(encoded.tokens, encoded.spoken, strict=True) if said]

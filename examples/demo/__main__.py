@@ -20,6 +20,7 @@ from examples.demo.steps import Step, run_steps
 HERE = Path(__file__).parent
 CLI = "curriculum_verl.cli"
 TASKS_PER_LEVEL = 300
+LENGTHS = {3: "short", 5: "middle", 7: "middle", 9: "long", 11: "long"}  # the buckets of the warm-up
 CHATS = {3: 400, 5: 2000, 7: 2000, 9: 2000, 11: 2000}  # for the warm-up, by digits; of three there are not many more
 CHECKED = 32  # of these of every level: by them the warm-up sees how far it is
 MOST_STEPS = 400  # of warm-up
@@ -76,8 +77,8 @@ def make_tasks(seed: int, place: Path) -> None:
     checked = [task for level in shown for task in level[:CHECKED]]
     chats = [task for level in shown for task in level[CHECKED:]]
     asked = [task for level in CHATS for task in made(level, TASKS_PER_LEVEL, "tasks", tasks.for_training)]
-    tasks.write_lines(place / "chats.jsonl", map(tasks.as_chat, chats))
-    tasks.write_lines(place / "checks.jsonl", map(tasks.as_chat, checked))
+    for name, shown_there in (("chats", chats), ("checks", checked)):
+        tasks.write_lines(place / f"{name}.jsonl", (tasks.as_chat(task, LENGTHS[task.level]) for task in shown_there))
     tasks.write_lines(place / "tasks.jsonl", (tasks.as_prompt(number, task) for number, task in enumerate(asked)))
     print(f"{len(chats):,} chats for the warm-up and {len(asked):,} tasks, such as {asked[0].prompt}{asked[0].answer}")
 

@@ -19,7 +19,6 @@ import msgspec
 from curriculum_verl.atomic import replacing
 
 LEVELS = (3, 5, 7, 9, 11)  # digits
-LENGTHS = {3: "short", 5: "middle", 7: "middle", 9: "long", 11: "long"}  # the buckets of the warm-up
 DATA_SOURCE = "running_sums"
 WIDTH = 15  # characters of a prompt
 LONGEST_ANSWER = 12  # tokens, with the one that ends it
@@ -77,10 +76,10 @@ def as_prompt(number: int, task: Task) -> dict[str, Any]:
     }
 
 
-def as_chat(task: Task) -> dict[str, Any]:
+def as_chat(task: Task, bucket: str) -> dict[str, Any]:
     """As supervised fine-tuning reads it."""
     asked, answered = {"role": "user", "content": task.prompt}, {"role": "assistant", "content": task.answer}
-    return {"messages": [asked, answered], "difficulty": LENGTHS[task.level]}
+    return {"messages": [asked, answered], "difficulty": bucket}
 
 
 def write_lines(path: Path, rows: Iterable[dict[str, Any]]) -> None:

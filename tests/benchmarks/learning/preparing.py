@@ -13,13 +13,11 @@ from examples.demo import tasks
 from examples.demo.steps import Step, run_steps
 from learning.settings import CHECKED, HELD_OUT, WARMED_UP, Setting
 
-DEMO = Path(tasks.__file__).parent
-REWARD = DEMO / "reward.py"
+REWARD = Path(tasks.__file__).with_name("reward.py")
 SCORED_BY = f"{REWARD}:compute_score"
 MOST_TOKENS = 14  # of a response: at most 12 digits and what ends them
 RESPONSES = 8  # to a prompt, for bucketing
 THRESHOLDS = (0.25, 0.75)  # of the pass rate: quantiles would cut in the midst of what always or never passes
-STRONG_ENOUGH = 0.7  # right answers on short tasks at which the warm-up stops
 SEED = 0
 
 
@@ -56,12 +54,14 @@ def warmed_up(folder: Path) -> Path:
 
 def make_chats(place: Path) -> None:
     """What the warm-up is shown, and by what it is checked; none of it is trained on or measured afterwards."""
-    made = [
-        tasks.make_tasks(level, count, random.Random(f"chats {level}"), tasks.for_warm_up)
-        for level, count in WARMED_UP.items()
-    ]
-    tasks.write_lines(place / "checks.jsonl", (tasks.as_chat(task) for level in made for task in level[:CHECKED]))
-    tasks.write_lines(place / "chats.jsonl", (tasks.as_chat(task) for level in made for task in level[CHECKED:]))
+    checks, chats = [], []
+    for level, (length, count) in WARMED_UP.items():
+        made = tasks.make_tasks(level, count, random.Random(f"chats {level}"), tasks.for_warm_up)
+        rows = [tasks.as_chat(task, length) for task in made]
+        checks += rows[:CHECKED]
+        chats += rows[CHECKED:]
+    tasks.write_lines(place / "checks.jsonl", checks)
+    tasks.write_lines(place / "chats.jsonl", chats)
 
 
 def make_model(place: Path) -> None:
@@ -72,7 +72,7 @@ def make_model(place: Path) -> None:
 
 
 def warm_up(base: Path, place: Path) -> None:
-    """The demo's fine-tuning, for a little longer."""
+    """The product's own fine-tuning."""
     given = {
         "model.path": base / "random",
         "data.train": base / "tasks" / "chats.jsonl",
@@ -80,9 +80,8 @@ def warm_up(base: Path, place: Path) -> None:
         "training.output": place,
         "training.seed": SEED,
         "curriculum.seed": SEED,
-        "curriculum.stop.above": STRONG_ENOUGH,
     }
-    words = ["--mode", "sft", "--config", DEMO / "warm_up.yaml", "--resume"]
+    words = ["--mode", "sft", "--config", Path(__file__).with_name("warm_up.yaml"), "--resume"]
     _call("curriculum_verl.train", *words, *(f"{key}={value}" for key, value in given.items()))
 
 

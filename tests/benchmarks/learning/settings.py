@@ -3,7 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-WARMED_UP = {3: 400, 5: 2000, 7: 2000, 9: 2000, 11: 2000}  # chats for the warm-up, by digits
+WARMED_UP = {  # chats for the warm-up by digits: their bucket, and how many; of three digits there are not many more
+    3: ("short", 400),
+    4: ("short", 3000),
+    5: ("middle", 3000),
+    6: ("middle", 3000),
+    8: ("long", 2000),
+    10: ("long", 2000),
+}
 CHECKED = 32  # of these of every level: by them the warm-up sees when to stop
 HELD_OUT = 48  # prompts of every level, on which every arm is measured
 
@@ -25,14 +32,14 @@ class Setting:
         return tuple(self.prompts)
 
 
-_SKEW = {4: 1600, 5: 160, 7: 120, 10: 120, 12: 2000}
+_SKEW = {3: 400, 4: 400, 7: 80, 9: 60, 11: 60, 12: 1000}
 SETTINGS = {
     setting.name: setting
     for setting in (
         Setting(
             "main",
             "five levels, equally many prompts of each",
-            dict.fromkeys((3, 5, 8, 10, 11), 600),
+            dict.fromkeys((5, 8, 10, 11, 12), 400),
             budget=300_000,
             targets=(0.6, 0.7, 0.8),
         ),
