@@ -1,5 +1,6 @@
 """Numbers and texts, for people."""
 
+import math
 import re
 from typing import Any
 
@@ -23,6 +24,16 @@ def size(amount: float) -> str:
             return f"{amount:.3g} {unit}"
         amount /= 1000
     return f"{amount:,.1f} GB"
+
+
+def number(value: float, *, share: bool = False) -> str:
+    """A number in four digits, or in per cent if it is a share; a dash where there is none."""
+    if not math.isfinite(value):
+        return "-"
+    value += 0.0  # no minus before a zero
+    if share:
+        return f"{value:.0%}" if abs(value) >= 0.1 or value == 0 else f"{value:.1%}"
+    return f"{value:,.0f}" if 10_000 <= abs(value) < 1e15 else f"{value:.4g}"
 
 
 def printable(text: str) -> str:

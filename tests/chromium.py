@@ -10,6 +10,9 @@ from urllib.parse import urlsplit
 import pytest
 
 ARGUMENTS = ["--no-sandbox", "--disable-background-networking", "--disable-dev-shm-usage"]
+DRAWN = """plot => document.querySelector(plot)._fullData.filter((trace) => trace.meta !== "casing")
+  .map(({type, name, x, y, base, labels, customdata}) =>
+    ({type, name, x: x && Array.from(x), y: y && Array.from(y), base, labels, customdata}))"""
 
 
 @contextmanager
@@ -63,6 +66,30 @@ class Visit:
         """Nothing went wrong, and nothing went out."""
         assert self.complaints == []
         assert self.foreign == []
+
+    def open(self, tab: str) -> None:
+        """Open a tab."""
+        # A tab that is clicked before gradio listens shows itself, and nobody is told.
+        self.eventually("document.querySelector('#standing')?.textContent.trim().length > 0")
+        self.page.get_by_role("tab", name=tab).click()
+        self.page.locator(f"#tab-{tab.lower()}").wait_for()
+
+    def until(self, selector: str, words: str) -> None:
+        """Wait until something shows these words."""
+        self.eventually("([at, words]) => document.querySelector(at)?.textContent.includes(words)", [selector, words])
+
+    def choose(self, control: str, option: str) -> None:
+        """Choose in a list."""
+        self.page.locator(f"{control} input").click()
+        self.page.get_by_role("option", name=option).first.click()
+
+    def drawn(self, chart: str) -> list[dict[str, Any]]:
+        """What a chart shows, once it shows something."""
+        plot = f"#chart-{chart} .cv-plot"
+        self.page.locator(plot).scroll_into_view_if_needed()
+        self.eventually("plot => document.querySelector(plot)?._fullData?.length > 0", plot)
+        found: list[dict[str, Any]] = self.page.evaluate(DRAWN, plot)
+        return found
 
     def eventually(self, expression: str, argument: Any = None) -> Any:
         """Wait until a JavaScript expression, or a function of the argument, is true; returns its value."""

@@ -11,11 +11,11 @@ from curriculum_verl.analysis.selection import Selection
 from curriculum_verl.bucketing.manifest import NAME, read_bucket_manifest
 from curriculum_verl.errors import InputError
 from curriculum_verl.manifest import manifest_kind
-from curriculum_verl.monitor.runs import find_metrics
 from curriculum_verl.rollouts.fields import Fields
 from curriculum_verl.rollouts.files import rollout_files
 from curriculum_verl.runs.history import read_history
 from curriculum_verl.runs.lines import Line
+from curriculum_verl.runs.metrics_file import find_metrics
 from curriculum_verl.words import counted
 
 _STEP_FILE = re.compile(r"rollout_(\d+)\.jsonl$")

@@ -8,7 +8,6 @@ from curriculum_verl.bucketing.summary import (
     by_count,
     figures,
     headline,
-    number,
     percent,
     rule,
     sentence,
@@ -16,7 +15,7 @@ from curriculum_verl.bucketing.summary import (
     total,
 )
 from curriculum_verl.pages import Html, document, element, escaped, picture, section, table
-from curriculum_verl.words import counted
+from curriculum_verl.words import counted, number
 
 HEAD, TAIL = 900, 300  # characters of a long text that are shown; the answer often stands at its end
 MOST_SCORES = 32

@@ -13,10 +13,10 @@ from curriculum_verl.bucketing.summary import (
     describe_cut,
     elide,
     headline,
-    number,
     sentence,
 )
 from curriculum_verl.palette import GREY, INK, PALE
+from curriculum_verl.words import number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from curriculum_verl.difficulty import Direction
-from curriculum_verl.words import counted, printable
+from curriculum_verl.words import counted, number, printable
 
 WIDTH = 100  # columns of the terminal
 NARROWEST_NAME = 12
@@ -149,11 +149,6 @@ def figures(bucket: BucketSummary, prompts: int) -> tuple[str, ...]:
         f"{bucket.mean_score:,.3f}" if bucket.prompts else "-",
         *map(percent, rates),
     )
-
-
-def number(value: float) -> str:
-    """A value in four digits; a dash where there is none."""
-    return f"{value + 0.0:.4g}" if math.isfinite(value) else "-"  # + 0.0: no minus before a zero
 
 
 def share(part: int, whole: int) -> float:

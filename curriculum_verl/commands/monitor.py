@@ -67,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from curriculum_verl.web.serving import serve
 
     for run in runs:
-        print(f"{run.name}: {run.followed.path}{'' if run.followed.path.exists() else ' (not there yet)'}", flush=True)
+        print(f"{run.name}: {run.followed.path}{'' if run.is_there() else ' (not there yet)'}", flush=True)
     serve(monitor_page(Watch(runs)), args.host, args.port)
     return 0
 
@@ -76,7 +76,7 @@ def _export(runs: "list[Run]", folder: Path) -> int:
     from curriculum_verl.errors import InputError
     from curriculum_verl.monitor.watch import Watch, export
 
-    missing = [str(run.followed.path) for run in runs if not run.followed.path.is_file()]
+    missing = [str(run.followed.path) for run in runs if not run.is_there()]
     if missing:
         raise InputError(f"{', '.join(missing)}: there is no such file, so there is nothing to export")
     for file in export(Watch(runs), folder):

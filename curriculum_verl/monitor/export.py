@@ -8,8 +8,9 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from curriculum_verl.monitor.figures.stages import describe
+from curriculum_verl.monitor.figures.stages import describe, stages_at
 from curriculum_verl.monitor.runs import Run
+from curriculum_verl.monitor.series import all_steps
 from curriculum_verl.runs.columns import Floats, Steps
 from curriculum_verl.words import no_formula
 
@@ -40,7 +41,7 @@ def metrics_csv(runs: Sequence[Run]) -> Iterator[bytes]:
             part = steps[begin : begin + ROWS]
             columns = [_on(part, *run.history.metrics.series(name)) for name in names]
             clock = _on(part, *run.history.times)
-            stages = _stages(run, part)
+            stages = stages_at(run, part)
             yield _lines(
                 [no_formula(run.name), step, _number(time), no_formula(stage), *map(_number, row)]
                 for step, time, stage, row in zip(
@@ -64,7 +65,11 @@ def events_csv(runs: Sequence[Run]) -> Iterator[bytes]:
 
 
 def everything(runs: Sequence[Run]) -> Iterator[bytes]:
-    """JSON: of every run its stages, events, exit tests, and every metric as steps and values."""
+    """JSON: of every run its stages, events, exit tests, and every metric as steps and values.
+
+    `spans` are the steps that were drawn in each stage, as the timeline has them: a transition counts from the step
+    after its own on.
+    """
     yield b'{"runs":['
     for place, run in enumerate(runs):
         history = run.history
@@ -75,7 +80,7 @@ def everything(runs: Sequence[Run]) -> Iterator[bytes]:
             "step": history.step,
             "stages": history.stages,
             "buckets": history.buckets,
-            "spans": history.spans(),
+            "spans": history.stays(),
             "exit": history.exit,
             "events": [{**msgspec.to_builtins(event), "words": describe(event)} for event in history.events],
         }
@@ -90,8 +95,7 @@ def everything(runs: Sequence[Run]) -> Iterator[bytes]:
 
 def _all_steps(run: Run, names: Sequence[str]) -> Steps:
     """Those that were trained, and those that were only validated."""
-    told = [run.history.steps, *(run.history.metrics.series(name)[0] for name in names)]
-    return np.unique(np.concatenate(told))
+    return all_steps([run.history.steps, *(run.history.metrics.series(name)[0] for name in names)])
 
 
 def _on(steps: Steps, there: Steps, values: Floats) -> Floats:
@@ -102,15 +106,6 @@ def _on(steps: Steps, there: Steps, values: Floats) -> Floats:
     listed = steps[places] == there[begin:end]
     filled[places[listed]] = values[begin:end][listed]
     return filled
-
-
-def _stages(run: Run, steps: Steps) -> list[str]:
-    """The stages that the steps were drawn in, as the timeline and the trajectories have them."""
-    spans = run.history.stays()
-    if not spans:
-        return [""] * len(steps)
-    places = np.searchsorted([span.first for span in spans], steps, side="right") - 1
-    return [spans[place].stage if place >= 0 else "" for place in places.tolist()]
 
 
 def _number(value: float) -> str:

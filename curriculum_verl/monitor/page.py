@@ -122,7 +122,7 @@ def _export(_: Watch) -> dict[str, Any]:
         Html("<cv-save-all></cv-save-all>"),
         " every figure that has something to show, in one picture; each has a button too",
     )
-    html(element("div", *links, every, class_="cv cv-card"), elem_id="exports")
+    html(element("div", *links, every, class_="cv cv-card cv-files"), elem_id="exports")
     return {}
 
 

@@ -5,15 +5,15 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from curriculum_verl.monitor.figures.drawing import number
 from curriculum_verl.monitor.figures.stages import describe
 from curriculum_verl.monitor.runs import Run
 from curriculum_verl.monitor.view import View
 from curriculum_verl.pages import Html, element
-from curriculum_verl.runs.lines import ADVANCE, ROLLBACK, ExitTest
-from curriculum_verl.words import counted, size
+from curriculum_verl.runs.lines import ADVANCE, ROLLBACK, TRANSITIONS, ExitTest
+from curriculum_verl.words import counted, number, size
 
 QUIET = 120  # seconds without news from which it is said how long ago the last was
+LONG = 200  # characters of a text that is shown whole
 MOST_EVENTS = 200  # in the table, the latest first
 KIND_CLASS = {ADVANCE: "cv-good", ROLLBACK: "cv-bad", "alarm": "cv-warn", "alert": "cv-warn", "warning": "cv-warn"}
 KIND_SIGN = {ADVANCE: "▲", ROLLBACK: "▼", "alarm": "!", "alert": "!", "warning": "!", "stop": "■"}
@@ -35,16 +35,9 @@ def _card(run: Run) -> Html:
 
 
 def _facts(run: Run) -> Iterable[tuple[str, str]]:
-    latest = run.history.metrics.latest
-
-    def shown(metric: str, share: bool = False) -> str:
-        value = latest(metric)
-        return "" if value is None else number(value, share)
-
-    yield "success", shown("curriculum/train/success_rate", share=True)
-    reward = [shown(metric) for metric in ("critic/score/mean", "curriculum/train/score")]
-    yield "reward", next(filter(None, reward), "")
-    yield "loss", shown("train/loss")
+    yield "success", _latest(run, "curriculum/train/success_rate", share=True)
+    yield "reward", _latest(run, "critic/score/mean") or _latest(run, "curriculum/train/score")
+    yield "loss", _latest(run, "train/loss")
     yield "rollbacks", str(len(run.history.of_kind(ROLLBACK)))
     yield "forgetting alarms", str(len(run.history.of_kind("alarm")))
     yield "time a step", _pace(run)
@@ -66,8 +59,7 @@ def state(run: Run) -> str:
     if run.followed.trouble:
         return f"{run.followed.path} cannot be read: {run.followed.trouble}."
     if not run.history.starts and not run.history.steps.size:
-        there = run.followed.path.is_file()
-        return "No line to read yet." if there else f"Waiting for {run.followed.path}."
+        return "No line to read yet." if run.is_there() else f"Waiting for {run.followed.path}."
     if run.followed.behind > 1_000_000:
         return f"Reading: {size(run.followed.behind)} of the file are still to be read."
     stop = run.history.of_kind("stop")
@@ -98,8 +90,16 @@ def _notes(run: Run) -> list[Html]:
     warnings = run.history.of_kind("warning", "alert")
     if warnings:
         latest = warnings[-1]
-        notes.append(element("p", f"Step {latest.step}: {describe(latest)}", class_="cv-warn cv-note"))
+        said = bounded(f"Step {latest.step}: {describe(latest)}", f"note of {run.name}")
+        notes.append(element("div", said, class_="cv-warn cv-note"))
     return notes
+
+
+def bounded(text: str, key: str) -> Html | str:
+    """A text that may be long: its beginning, which opens to all of it, and stays open under its key (charts.js)."""
+    if len(text) <= LONG:
+        return text
+    return element("cv-keep", element("details", element("summary", text[: LONG - 1] + "…"), text), key=key)
 
 
 def exits(view: View) -> Html:
@@ -151,9 +151,9 @@ def events(view: View) -> Html:
             "span", f"{KIND_SIGN[event.kind]} {event.kind}", class_=f"cv-kind {KIND_CLASS.get(event.kind, '')}"
         )
         cells = [str(event.step), *([run.name] if len(view.runs) > 1 else [])]
-        rows.append([*cells, kind, describe(event).partition(": ")[2] or describe(event)])
-        if event.kind in (ADVANCE, ROLLBACK):
-            rows[-1][-1] = describe(event).removeprefix(f"{event.kind} ")
+        whole = describe(event)
+        why = whole.removeprefix(f"{event.kind} ") if event.kind in TRANSITIONS else whole.partition(": ")[2] or whole
+        rows.append([*cells, kind, bounded(why, f"{event.kind} {event.name} of {run.name} at {event.step}")])
     left = len(told) - len(rows)
     more = [element("p", f"{left} earlier ones are in the export.", class_="soft")] if left > 0 else []
     return element("div", table(heads, rows, "Events"), *more, class_="cv cv-card")
@@ -164,18 +164,19 @@ def metrics(view: View, wanted: str) -> Html:
     words = wanted.lower().split()
     names = sorted({name for run in view.runs for name in run.history.metrics.names})
     shown = [name for name in names if all(word in name.lower() for word in words)]
-    rows = [[name, *(_latest(run, name) for run in view.runs)] for name in shown]
+    rows = [[name, *(_latest(run, name) or "none" for run in view.runs)] for name in shown]
     said = f"{counted(len(shown), 'metric')} of {len(names):,}" + (f" with {wanted.strip()!r}" if words else "")
     heads = ["metric", *(f"{run.name} (step {run.history.step:,})" for run in view.runs)]
     body = table(heads, rows, "Latest values", numbers=True)
     return element("div", element("p", said, class_="soft"), body, class_="cv cv-card")
 
 
-def _latest(run: Run, name: str) -> str:
+def _latest(run: Run, name: str, *, share: bool = False) -> str:
+    """The latest value, with its step if that is not the run's; empty if there is none."""
     last = run.history.metrics.last(name)
     if last is None:
-        return "none"
-    return number(last[1]) + ("" if last[0] == run.history.step else f" (step {last[0]})")
+        return ""
+    return number(last[1], share=share) + ("" if last[0] == run.history.step else f" (step {last[0]:,})")
 
 
 def table(heads: list[str], rows: list[list[str]], caption: str, *, numbers: bool = False) -> Html:

@@ -10,7 +10,7 @@ from curriculum_verl.monitor.figures import CHARTS, draw
 from curriculum_verl.monitor.view import View
 from curriculum_verl.pages import Html, element
 from curriculum_verl.web.charts import feed, place
-from curriculum_verl.web.page import ASSETS, plotly_script
+from curriculum_verl.web.page import ASSETS, SCRIPTS, plotly_script
 
 TALL = ("timeline",)
 STYLE = """body { margin: 0; font: 1rem/1.5 system-ui, sans-serif; background: var(--cv-paper); color: var(--cv-ink); }
@@ -18,8 +18,8 @@ STYLE = """body { margin: 0; font: 1rem/1.5 system-ui, sans-serif; background: v
 
 
 def report(view: View) -> Iterator[bytes]:
-    """The file, piece by piece; its policy lets the two scripts in it run, and nothing load."""
-    scripts = [Html(path.read_text()) for path in (plotly_script(), ASSETS / "charts.js")]
+    """The file, piece by piece; its policy lets the scripts in it run, and nothing load."""
+    scripts = [Html(path.read_text()) for path in (plotly_script(), *(ASSETS / name for name in SCRIPTS))]
     hashes = " ".join(f"'sha256-{base64.b64encode(hashlib.sha256(one.encode()).digest()).decode()}'" for one in scripts)
     policy = f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data: blob:"
     title = "Training report: " + ", ".join(run.name for run in view.runs)

@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from curriculum_verl.monitor.figures.drawing import number
 from curriculum_verl.monitor.rollouts import Outline, Texts
 from curriculum_verl.monitor.tools import LONGEST, operations_of
 from curriculum_verl.pages import Html, element
 from curriculum_verl.rewards.calls import Operation
 from curriculum_verl.rewards.trajectory import Trajectory, read_trajectory
-from curriculum_verl.words import counted
+from curriculum_verl.words import counted, number
 
 SHOWN = 6_000  # characters of a text as it was written
 MOST_STEPS = 60

@@ -43,6 +43,12 @@ class Outline(msgspec.Struct):
         return [value is not None and value >= 0.5 for value in success]
 
 
+class Named(msgspec.Struct):
+    """What a line is called."""
+
+    id: Any = None
+
+
 class Texts(msgspec.Struct):
     """What of a line is long."""
 
@@ -68,6 +74,7 @@ class RolloutFolder:
         self._files: OrderedDict[tuple[str, int, int], StepFile] = OrderedDict()
         self._outline = msgspec.json.Decoder(Outline)
         self._texts = msgspec.json.Decoder(Texts)
+        self._id = msgspec.json.Decoder(Named)
 
     def steps(self) -> list[int]:
         """The steps that have a file, in order."""
@@ -109,21 +116,28 @@ class RolloutFolder:
     def find(self, prompt: Any, near: int, among: list[int], seconds: float = 2.0) -> tuple[int | None, int]:
         """The step nearest to one that has the prompt, and in how many files it was looked for in that time."""
         until = time.monotonic() + seconds
-        wanted, looked = msgspec.json.encode(prompt), 0
+        looked = 0
         for step in sorted(among, key=lambda one: (abs(one - near), one)):
             looked += 1
-            if self._has(step, wanted) and any(outline.id == prompt for outline in self.read(step).outlines):
+            if self._has(step, prompt):
                 return step, looked
             if time.monotonic() > until:
                 break
         return None, looked
 
-    def _has(self, step: int, wanted: bytes) -> bool:
+    def _has(self, step: int, prompt: Any) -> bool:
+        """Whether a line has this id, however its text is escaped there."""
         descriptor = self._open(step)
         if descriptor is None:
             return False
         with os.fdopen(descriptor, "rb") as file:
-            return any(wanted in line for line in file)
+            return any(self._id_of(line) == prompt for _, line in _lines(file))
+
+    def _id_of(self, line: bytes) -> Any:
+        try:
+            return self._id.decode(line).id
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return msgspec.UNSET
 
     def _outlines(self, file: Any) -> StepFile:
         outlines, unreadable = [], 0
@@ -139,7 +153,7 @@ class RolloutFolder:
 
     def _path(self, step: int) -> Path:
         padded = self.folder / f"rollout_{step:06d}.jsonl"
-        return padded if padded.exists() else self.folder / f"rollout_{step}.jsonl"
+        return padded if os.path.lexists(padded) else self.folder / f"rollout_{step}.jsonl"
 
     def _open(self, step: int) -> int | None:
         if step < 0:

@@ -7,24 +7,34 @@ from pathlib import Path
 from curriculum_verl.errors import InputError
 from curriculum_verl.monitor.rollouts import RolloutFolder
 from curriculum_verl.runs.history import FollowedRun, History
-
-METRICS = "curriculum.jsonl"
-PLACES = ("", "checkpoints", "run", "run/checkpoints")  # of a run's folder where the file usually is
+from curriculum_verl.runs.metrics_file import METRICS, find_metrics
 
 
 @dataclass(slots=True)
 class Run:
-    """A run under a name; `given` is the folder of rollouts that the user named, in place of what the file says."""
+    """A run under a name, with its place among those that are watched, by which it is told apart in pictures.
+
+    `given` is the folder of rollouts that the user named, in place of what the file says.
+    """
 
     name: str
     followed: FollowedRun
     given: Path | None = None
+    place: int = 0
+    among: int = 1
     _rollouts: RolloutFolder | None = None
 
     @property
     def history(self) -> History:
         """What the file told so far."""
         return self.followed.history
+
+    def is_there(self) -> bool:
+        """Whether there is a file, or something that one may not look at, which reading it will tell."""
+        try:
+            return self.followed.path.is_file()
+        except PermissionError:
+            return True
 
     @property
     def rollouts(self) -> RolloutFolder | None:
@@ -50,20 +60,18 @@ def open_runs(folders: Sequence[Path], files: Sequence[Path], rollouts: Path | N
         raise InputError("got no run; name the folder of one, or a metrics file with --metrics")
     if rollouts is not None and len(paths) > 1:
         raise InputError("--rollouts: got several runs; the rollouts of each stand in its metrics file")
-    if rollouts is not None and not rollouts.is_dir():
-        raise InputError(f"--rollouts: there is no folder {rollouts}")
+    if rollouts is not None and not _is_folder(rollouts):
+        raise InputError(f"--rollouts: there is no folder {rollouts}, or you may not look there")
     unique = {path.absolute(): path for path in paths}
     named = zip(names_of(list(unique)), unique.values(), strict=True)
-    return [Run(name, FollowedRun(path), rollouts) for name, path in named]
+    return [Run(name, FollowedRun(path), rollouts, at, len(unique)) for at, (name, path) in enumerate(named)]
 
 
-def find_metrics(folder: Path) -> Path:
-    """The metrics file of a run's folder, or where one will be when the run begins."""
-    if not folder.is_dir():
-        what = "a file; name it with --metrics" if folder.exists() else "no folder"
-        raise InputError(f"{folder}: got {what}, expected the folder of a run, with {METRICS} in it")
-    places = [folder / place / METRICS for place in PLACES]
-    return next((path for path in places if path.is_file()), places[0])
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except PermissionError:
+        return False
 
 
 def names_of(paths: Sequence[Path]) -> list[str]:

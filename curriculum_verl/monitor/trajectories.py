@@ -7,7 +7,11 @@ from typing import Any
 from curriculum_verl.monitor.looking import ANY_STAGE, NOTHING, SAME_RUN, SCORES, Choice, look
 from curriculum_verl.monitor.viewer import ALL, FAILED, PASSED, Filter
 from curriculum_verl.monitor.watch import Watch
+from curriculum_verl.pages import Html, element
 from curriculum_verl.web.quiet import AS_SENT, gr, html
+
+# Gradio takes waiting events in any order, so an answer to what was chosen before could come last; in turn it cannot.
+IN_TURN: dict[str, Any] = {**AS_SENT, "concurrency_id": "viewer"}
 
 
 class Trajectories:
@@ -63,12 +67,12 @@ class Trajectories:
         shown: list[Any] = [self._step, self._follow, self._prompt, self._buckets, self._score, self._stage]
         shown += [self._said, self._left, self._right, self._seen]
         for one in choices:
-            # Text that is pasted is a change; of the others a change may be the page's own.
-            event = one.change if one in (self._low, self._high) else one.input
-            event(partial(self._look, stays=one is not self._step), choices, shown, **AS_SENT)
+            # A text that is pasted, or a bucket that is erased, is a change; of the others one may be the page's own.
+            event = one.change if one in (self._low, self._high, self._buckets) else one.input
+            event(partial(self._look, stays=one is not self._step), choices, shown, **IN_TURN)
         for button, move in ((self._earlier, -1), (self._later, 1)):
-            button.click(partial(self._look, stays=False, move=move), choices, shown, **AS_SENT)
-        gr.on(triggers, self._follow_latest, [tab, self._seen, *choices], shown, **AS_SENT)
+            button.click(partial(self._look, stays=False, move=move), choices, shown, **IN_TURN)
+        gr.on(triggers, self._follow_latest, [tab, self._seen, *choices], shown, **IN_TURN)
 
     def _follow_latest(self, tab: str, seen: int | None, *choices: Any) -> tuple[Any, ...]:
         run, follow = choices[0], choices[2]
@@ -82,20 +86,22 @@ class Trajectories:
     def _look(self, *given: Any, stays: bool = True, move: int = 0) -> tuple[Any, ...]:
         run, step, follow, line, buckets, outcome, score, low, high, beside, stage, marked = given
         follow = bool(follow and stays)
-        wanted = Filter(tuple(buckets or ()), outcome or ALL, score or SCORES[0], limit(low), limit(high))
+        (low, wrong), (high, also) = limit("Score from", low), limit("Score to", high)
+        wanted = Filter(tuple(buckets or ()), outcome or ALL, score or SCORES[0], low, high)
         start = None if follow or step is None else round(step)
         choice = Choice(run, start, line, wanted, beside or NOTHING, stage or ANY_STAGE, bool(marked), move)
         with self._watch.lock:
             shown = look(self._watch, choice)
             steps = next((one.rollout_steps() for one in self._watch.runs if one.name == run), [])
+        typed = not stays and not move  # a number is not changed under the hands that write it
         return (
-            shown.step,
+            gr.skip() if typed else shown.step,
             follow,
             gr.update(choices=shown.prompts, value=shown.line),
             _offered(shown.buckets, list(wanted.buckets), list(shown.wanted.buckets)),
             _offered(shown.scores, wanted.score, shown.wanted.score),
             _offered(shown.stages, choice.stage, shown.stage),
-            shown.said,
+            element("div", element("p", shown.said), *_complaints(wrong + also)),
             shown.left,
             shown.right,
             steps[-1] if steps else -1,
@@ -107,10 +113,18 @@ def _offered(choices: list[str], given: Any, left: Any) -> Any:
     return gr.update(choices=choices) if given == left else gr.update(choices=choices, value=left)
 
 
-def limit(text: str) -> float | None:
-    """A limit of the scores; none if it is no number, which may be on its way to become one."""
+def _complaints(wrong: list[str]) -> list[Html]:
+    return [element("p", one, class_="cv-bad cv-note", role="alert") for one in wrong]
+
+
+def limit(name: str, text: str) -> tuple[float | None, list[str]]:
+    """A limit of the scores, and what is wrong with it if it is no number; without one nothing is left out."""
+    if not text.strip():
+        return None, []
     try:
         number = float(text)
     except ValueError:
-        return None
-    return number if math.isfinite(number) else None
+        number = math.nan
+    if math.isfinite(number):
+        return number, []
+    return None, [f"{name}: got {text!r}, expected a number such as 0.5; it leaves out no response."]

@@ -1,9 +1,10 @@
 """What the page is told after a look at the files: nothing, if nothing has changed for it."""
 
+from dataclasses import replace
 from typing import Any
 
 from curriculum_verl.monitor import panels
-from curriculum_verl.monitor.figures import CHARTS, draw
+from curriculum_verl.monitor.figures import CHARTS, draw, of_runs
 from curriculum_verl.monitor.figures.drawing import metric_chart, things
 from curriculum_verl.monitor.view import View
 from curriculum_verl.monitor.watch import Watch
@@ -76,4 +77,5 @@ class Updates:
 def _one(view: View, metric: str | None) -> Chart:
     if not metric:
         return Chart("One metric", "Choose a metric above to draw it.")
-    return metric_chart(view, metric, things([(metric, metric)]), "no step has told it")
+    chart = metric_chart(view, metric, things([(metric, metric)]), "no step has told it")
+    return replace(chart, of=of_runs(view))

@@ -20,7 +20,7 @@ class Columns:
 
     def __init__(self) -> None:
         self._column: dict[str, int] = {}
-        self._blocks: list[Floats] = []
+        self._blocks: list[Floats] = []  # a line for each column, so that a series is read in whole pieces
         self._steps = np.zeros(0, dtype=np.int64)
         self._count = 0
         self._last: tuple[list[str], NDArray[np.intp]] = ([], np.zeros(0, dtype=np.intp))  # names and columns of a row
@@ -40,14 +40,13 @@ class Columns:
         columns = self._columns(list(numbers))
         place = self._count % ROWS
         if place == 0:
-            self._blocks.append(np.full((ROWS, len(self._column)), np.nan))
+            self._blocks.append(np.full((len(self._column), ROWS), np.nan))
             self._steps = np.concatenate([self._steps[: self._count], np.empty(max(ROWS, self._count), np.int64)])
         block = self._blocks[-1]
-        if block.shape[1] < len(self._column):
-            wider = np.full((ROWS, len(self._column)), np.nan)
-            wider[:, : block.shape[1]] = block
-            self._blocks[-1] = block = wider
-        block[place, columns] = np.fromiter(numbers.values(), np.float64, len(numbers))
+        if len(block) < len(self._column):
+            more = np.full((len(self._column) - len(block), ROWS), np.nan)
+            self._blocks[-1] = block = np.concatenate([block, more])
+        block[columns, place] = np.fromiter(numbers.values(), np.float64, len(numbers))
         self._steps[self._count] = step
         self._ordered = self._ordered and step >= self._top
         self._top = max(step, self._top)
@@ -82,9 +81,9 @@ class Columns:
         column = self._column.get(name, -1)
         for place in range(len(self._blocks) - 1, -1, -1):
             block = self._blocks[place]
-            if 0 <= column < block.shape[1]:
+            if 0 <= column < len(block):
                 steps = self._steps[place * ROWS : min(self._count, (place + 1) * ROWS)]
-                values = block[: len(steps), column]
+                values = block[column, : len(steps)]
                 there = np.flatnonzero(~np.isnan(values) & (steps != VOID))
                 if there.size:
                     return int(steps[there[-1]]), float(values[there[-1]])
@@ -99,11 +98,12 @@ class Columns:
         column = self._column.get(name)
         if column is None:
             return np.zeros(0, np.int64), np.zeros(0)
-        parts = [block[:, column] if block.shape[1] > column else np.full(ROWS, np.nan) for block in self._blocks]
+        parts = [block[column] if len(block) > column else np.full(ROWS, np.nan) for block in self._blocks]
         values, steps = np.concatenate(parts)[: self._count], self._steps[: self._count]
         there = ~np.isnan(values) & (steps != VOID)
-        steps, values = steps[there], values[there]
-        if np.any(np.diff(steps) <= 0):
+        if not there.all():
+            steps, values = steps[there], values[there]
+        if np.any(steps[1:] <= steps[:-1]):
             order = np.argsort(steps, kind="stable")
             steps, values = steps[order], values[order]
             last = np.append(np.diff(steps) > 0, True)

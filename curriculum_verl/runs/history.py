@@ -15,7 +15,7 @@ import numpy as np
 from curriculum_verl.errors import InputError
 from curriculum_verl.runs.columns import Columns, Floats, Steps
 from curriculum_verl.runs.following import Lines
-from curriculum_verl.runs.lines import EVENTS, TRANSITIONS, ExitTest, Line, read_line
+from curriculum_verl.runs.lines import EVENTS, TRANSITIONS, ExitTest, Line, names_of_tests, read_line
 
 
 class Span(msgspec.Struct, frozen=True):
@@ -35,16 +35,19 @@ class History:
         self.buckets: list[str] = []
         self.rollouts: str | None = None
         self.metrics = Columns()
-        self.tests = Columns()  # the value of every test by step, under its words
+        self.tests = Columns()  # the value of every test by step, under its name of `names_of_tests`
         self.exit: list[ExitTest] = []  # of the latest step
         self.events: list[Line] = []
         self.starts: list[Line] = []
         self.ended = False  # by itself, as its last process said
         self._told = Columns()  # of every step, when it was told and the stage after it
         self._stage_names: dict[str, int] = {}
+        self._spans: list[Span] | None = None  # since the last line
+        self._stays: list[Span] | None = None
 
     def take(self, line: Line) -> None:
         """One line of the file."""
+        self._spans = self._stays = None
         if line.kind == "start":
             self._start(line)
         elif line.kind == "step":
@@ -53,7 +56,8 @@ class History:
             self.metrics.add(line.step, line.metrics)
             self.exit = line.exit
             if line.exit:
-                self.tests.add(line.step, {test.words: test.value for test in line.exit if test.value is not None})
+                named = zip(names_of_tests(line.exit), line.exit, strict=True)
+                self.tests.add(line.step, {name: test.value for name, test in named if test.value is not None})
         elif line.kind == "validation":
             self.metrics.add(line.step, line.metrics)
         elif line.kind == "end":
@@ -101,6 +105,11 @@ class History:
 
     def spans(self) -> list[Span]:
         """The stages one after the other, each as often as the run was in it, as steps told them: after the step."""
+        if self._spans is None:
+            self._spans = self._find_spans()
+        return self._spans
+
+    def _find_spans(self) -> list[Span]:
         steps, stages = self._told.series("stage")
         if not steps.size:
             return []
@@ -114,7 +123,11 @@ class History:
 
     def stays(self) -> list[Span]:
         """The same by the steps that were drawn in each stage: a transition counts from the next step on."""
-        spans = self.spans()
+        if self._stays is None:
+            self._stays = self._find_stays(self.spans())
+        return self._stays
+
+    def _find_stays(self, spans: list[Span]) -> list[Span]:
         if not spans:
             return []
         begin = spans[0].first

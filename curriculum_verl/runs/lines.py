@@ -1,5 +1,7 @@
 """The lines of a metrics file as its readers get them; metrics_file.py, which writes them, says what they mean."""
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import Annotated
 
 import msgspec
@@ -22,6 +24,16 @@ class ExitTest(msgspec.Struct, frozen=True):
     def words(self) -> str:
         """What is tested."""
         return f"{self.metric} {self.test} {self.threshold:g}"
+
+
+def names_of_tests(tests: Sequence[ExitTest]) -> list[str]:
+    """A name for each test of a stage: its words, and a number where others before it have the same."""
+    seen: Counter[str] = Counter()
+    names = []
+    for test in tests:
+        seen[test.words] += 1
+        names.append(test.words if seen[test.words] == 1 else f"{test.words} ({seen[test.words]})")
+    return names
 
 
 class Line(msgspec.Struct, frozen=True, omit_defaults=True):

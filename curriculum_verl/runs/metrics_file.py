@@ -23,6 +23,10 @@ from typing import Any
 
 import msgspec
 
+from curriculum_verl.errors import InputError
+
+METRICS = "curriculum.jsonl"  # its usual name
+PLACES = ("", "checkpoints", "run", "run/checkpoints")  # of a run's folder where it usually is
 logger = logging.getLogger(__name__)
 
 
@@ -46,6 +50,21 @@ class MetricsFile:
                 os.close(descriptor)
         except OSError as error:
             logger.error("%s: a line of metrics is lost: %s", self._path, error)
+
+
+def find_metrics(folder: Path) -> Path:
+    """The metrics file of a run's folder, or where one will be when the run begins."""
+    places = [folder / place / METRICS for place in PLACES]
+    try:
+        if not folder.is_dir():
+            what = "a file; name it with --metrics" if folder.exists() else "no folder"
+            raise InputError(f"{folder}: got {what}, expected the folder of a run, with {METRICS} in it")
+        return next((path for path in places if path.is_file()), places[0])
+    except PermissionError as error:
+        raise InputError(
+            f"{folder}: got a folder that you may not look into ({error.filename}), expected the folder of a run; "
+            "change the rights, or run this as whoever trains"
+        ) from None
 
 
 def numbers(metrics: Mapping[str, Any]) -> dict[str, float]:

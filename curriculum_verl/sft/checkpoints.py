@@ -12,11 +12,11 @@ from safetensors.torch import load_file
 
 from curriculum_verl.curriculum.decisions import Transition
 from curriculum_verl.errors import InputError
+from curriculum_verl.runs.metrics_file import METRICS
 from curriculum_verl.runs.stage_checkpoints import STATE
 
 logger = logging.getLogger(__name__)
 
-METRICS = "curriculum.jsonl"  # the metrics file of a run, in its folder
 TRAINER_STATE = "trainer_state.json"  # the last file of a checkpoint that the Trainer writes
 SETTINGS = "sft.json"  # beside the curriculum's state: what a run must not change on its way
 SCORE = "eval_score"

@@ -17,11 +17,12 @@ from curriculum_verl.curriculum import Curriculum
 from curriculum_verl.errors import InputError
 from curriculum_verl.inference.attention import leave_cudnn_attention
 from curriculum_verl.rewards.verifiers.registry import build_verifier
+from curriculum_verl.runs.metrics_file import METRICS
 from curriculum_verl.runs.reporting import Reporter
 from curriculum_verl.runs.stage_checkpoints import STATE
 from curriculum_verl.sft.answers import check_references
 from curriculum_verl.sft.callback import CurriculumCallback, out_of_patience
-from curriculum_verl.sft.checkpoints import METRICS, TRAINER_STATE, find_checkpoint
+from curriculum_verl.sft.checkpoints import TRAINER_STATE, find_checkpoint
 from curriculum_verl.sft.config import SftConfig
 from curriculum_verl.sft.console import speak_plainly
 from curriculum_verl.sft.data import ChatDataset, Collator, CurriculumDataset, load_dataset

@@ -19,7 +19,6 @@ from curriculum_verl.bucketing.summary import (
     aligned,
     fill,
     headline,
-    number,
     percent,
     rejects_text,
     share,
@@ -27,6 +26,7 @@ from curriculum_verl.bucketing.summary import (
     warnings_text,
 )
 from curriculum_verl.palette import GREY, HATCHES, shades
+from curriculum_verl.words import number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

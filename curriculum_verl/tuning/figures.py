@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from curriculum_verl.monitor.figures.drawing import OVER, bucket_look
 from curriculum_verl.palette import GREY, INK
 from curriculum_verl.simulation.run import Trace
 from curriculum_verl.tuning.trial import Played
 from curriculum_verl.web.charts import Chart, label
+from curriculum_verl.web.looks import OVER, bucket_look
 from curriculum_verl.words import counted
 
 MOST_MARKED = 60  # transitions that get a line

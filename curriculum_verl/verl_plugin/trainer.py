@@ -16,7 +16,7 @@ from curriculum_verl.curriculum.decisions import Decision
 from curriculum_verl.errors import InputError
 from curriculum_verl.rewards.running import RunningRewards
 from curriculum_verl.rewards.scorer import CURIOSITY
-from curriculum_verl.runs.metrics_file import any_numbers
+from curriculum_verl.runs.metrics_file import METRICS, any_numbers
 from curriculum_verl.runs.reporting import Reporter
 from curriculum_verl.verl_plugin.checkpoints import begins_stage
 from curriculum_verl.verl_plugin.feedback import (
@@ -88,7 +88,7 @@ class CurriculumMixin(ValidationMixin):
             sampler=self._sampler,
         )
         rollouts = self.settings.rollout_log
-        metrics_file = Path(self.settings.metrics_file or self._root / "curriculum.jsonl")
+        metrics_file = Path(self.settings.metrics_file or self._root / METRICS)
         self._reporter = Reporter(metrics_file, self.curriculum, rollouts)
         self._rollout_log = RolloutLog(rollouts, self.tokenizer)
 
@@ -176,6 +176,11 @@ class CurriculumMixin(ValidationMixin):
         self._reporter.step(self.global_steps, metrics, self.logger)
         self.curriculum.observe_late(any_numbers(metrics))
 
+    def fit(self, *arguments: Any, **named: Any) -> None:
+        """verl's loop, and a word that it is over; verl calls `on_train_end` only where it did not expect the end."""
+        super().fit(*arguments, **named)
+        self._reporter.close()
+
     def on_train_end(self) -> None:
         """What verl does after its last step, which it did not know to be the last when curriculum.stop was met."""
         super().on_train_end()
@@ -186,7 +191,6 @@ class CurriculumMixin(ValidationMixin):
                         self._save_checkpoint()
                 if self.config.trainer.test_freq > 0:
                     self.logger.log(data=self._validate_now(), step=self.global_steps)
-        self._reporter.close()
 
     @contextmanager
     def _last_step(self) -> Iterator[None]:

@@ -18,6 +18,7 @@ PACKED = 32  # numbers from which an array travels as bytes, as plotly reads it:
 class Chart:
     """A picture. `summary` is one sentence: what it shows and its latest value, or, without data, why there is none.
 
+    `of` is what a picture that is saved says it is of: the runs, and how far they are.
     Colours are #rrggbb, those of curriculum_verl.palette: the browser makes them readable on light and dark paper.
     Texts in `data` and `layout` go through `label`: plotly reads tags in them.
     """
@@ -26,6 +27,7 @@ class Chart:
     summary: str
     data: list[dict[str, Any]] = field(default_factory=list)
     layout: dict[str, Any] = field(default_factory=dict)
+    of: str = ""
 
 
 def label(text: str) -> str:

@@ -17,12 +17,13 @@ from curriculum_verl.web.quiet import gr
 
 OURS = "/ours/"
 ASSETS = Path(str(files("curriculum_verl.web"))) / "assets"
+SCRIPTS = ("look.js", "saving.js", "charts.js")  # ours, after plotly's
 # Written into the page's head, in this order: gradio's own `head` would load them in any.
 HEAD = "".join(
     f'<link rel="stylesheet" href="{OURS}{name}?{__version__}">'
     if name.endswith("css")
     else f'<script defer src="{OURS}{name}?{__version__}"></script>'
-    for name in ("page.css", "plotly.min.js", "charts.js")
+    for name in ("page.css", "plotly.min.js", *SCRIPTS)
 )
 
 
@@ -63,7 +64,7 @@ def application(page: Page) -> fastapi.FastAPI:
 
 def _assemble(page: Page) -> fastapi.FastAPI:
     app = fastapi.FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    assets = {"page.css": ASSETS / "page.css", "charts.js": ASSETS / "charts.js", "plotly.min.js": plotly_script()}
+    assets = {name: ASSETS / name for name in ("page.css", *SCRIPTS)} | {"plotly.min.js": plotly_script()}
 
     @app.get(OURS + "{name}")
     def asset(name: str) -> fastapi.Response:

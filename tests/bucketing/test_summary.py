@@ -12,13 +12,12 @@ from curriculum_verl.bucketing.summary import (
     Histogram,
     Summary,
     elide,
-    number,
     percent,
     sentence,
     table,
     total,
 )
-from curriculum_verl.words import printable
+from curriculum_verl.words import number, printable
 
 EASY = BucketSummary("easy", 12_345, 12_400, 0.625, 1.0, 0.81, 0.8, 0.0, 0.25)
 MEDIUM = BucketSummary("medium", 2_000, 2_000, 0.25, 0.5, 0.4, 0.38, 0.0001, 0.0)

@@ -84,6 +84,7 @@ def test_validation_is_told_by_bucket_and_what_happened_is_in_the_metrics_file(w
         (4, "second", "third"),
     ]
     assert [line["step"] for line in events(whole, "validation")] == [2, 4, 6]
+    assert [line["step"] for line in events(whole, "start", "end")] == [0, 6]
     steps = events(whole, "step")
     assert [(line["step"], line["stage"]) for line in steps[1:5]] == [
         (2, "second"),

@@ -10,7 +10,8 @@ from monitor import made_up
 
 pytest.importorskip("gradio")
 
-from monitor.watching import Reader, watched
+from chromium import Visit
+from monitor.watching import watched
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 TABS = ("Overview", "Training", "Curriculum", "Trajectories", "Metrics", "Export")
@@ -49,7 +50,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_texts_are_readable_and_controls_have_names(scheme: str, address: str, browser: Any) -> None:
-    with Reader(browser, address, color_scheme=scheme) as visit:
+    with Visit(browser, address, color_scheme=scheme) as visit:
         visit.until("#standing", "step 400")
         assert visit.page.evaluate("document.body.classList.contains('dark')") == (scheme == "dark")
         for tab in TABS:
@@ -61,8 +62,39 @@ def test_texts_are_readable_and_controls_have_names(scheme: str, address: str, b
         visit.check()
 
 
+LINES = """() => {
+  const channels = (text) => [1, 3, 5].map((at) => parseInt(text.slice(at, at + 2), 16));
+  const linear = (v) => (v / 255 <= 0.04045 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4);
+  const light = (text) =>
+    [0.2126, 0.7152, 0.0722].reduce((sum, part, at) => sum + part * linear(channels(text)[at]), 0);
+  const paper = light(getComputedStyle(document.body).getPropertyValue('--cv-card').trim());
+  const contrast = (text) => {
+    const [a, b] = [paper, light(text)].sort((x, y) => x - y);
+    return (b + 0.05) / (a + 0.05); };
+  const plots = [...document.querySelectorAll('.cv-plot')].filter((plot) => plot.data && plot.checkVisibility());
+  const lines = plots.flatMap((plot) => plot.data).filter((trace) => trace.line?.color && trace.meta !== 'casing');
+  return lines.map(({name, opacity, line}) =>
+    ({name, opacity: opacity ?? 1, width: line.width, contrast: contrast(line.color)}));
+}"""
+
+
+@pytest.mark.parametrize(("scheme", "strong"), [("light", 3.0), ("dark", 4.5)])
+def test_lines_are_seen(scheme: str, strong: float, address: str, browser: Any) -> None:
+    """Also the thin ones of the values themselves: 3 to 1 is what pictures need (WCAG 2.2, 1.4.11)."""
+    with Visit(browser, address, color_scheme=scheme) as visit:
+        for tab, charts in (("Overview", ("success", "validation")), ("Training", ("kl", "gradient"))):
+            visit.open(tab)
+            for chart in charts:
+                visit.drawn(chart)
+            found = visit.page.evaluate(LINES)
+            assert {one["width"] for one in found} >= {1, 2.5}
+            least = [3.0 if one["width"] == 1 else strong for one in found]
+            faint = [one for one, at in zip(found, least, strict=True) if one["contrast"] < at or one["opacity"] < 1]
+            assert faint == []
+
+
 def test_the_page_is_used_with_the_keyboard_alone(address: str, browser: Any) -> None:
-    with Reader(browser, address) as visit:
+    with Visit(browser, address) as visit:
         visit.until("#standing", "step 400")
         page = visit.page
         reached = []
@@ -84,13 +116,13 @@ def test_the_page_is_used_with_the_keyboard_alone(address: str, browser: Any) ->
 
 def test_nothing_moves_for_those_who_want_it_still(address: str, browser: Any) -> None:
     moving = "[...document.querySelectorAll('*')].some((e) => getComputedStyle(e).transitionDuration !== '0s')"
-    with Reader(browser, address, reduced_motion="reduce") as visit:
+    with Visit(browser, address, reduced_motion="reduce") as visit:
         visit.drawn("success")
         assert not visit.page.evaluate(moving)
 
 
 def test_a_narrow_window_shows_all_of_it(address: str, browser: Any) -> None:
-    with Reader(browser, address, viewport={"width": 800, "height": 900}) as visit:
+    with Visit(browser, address, viewport={"width": 800, "height": 900}) as visit:
         for tab in TABS:
             visit.open(tab)
             assert visit.page.evaluate("document.documentElement.scrollWidth") <= 800, tab
@@ -121,7 +153,7 @@ def test_pictures_of_the_page(
     for tabs, runs, suffix in shown:
         with (
             watched(runs) as address,
-            Reader(browser, address, color_scheme=scheme, viewport={"width": width, "height": 1000}) as visit,
+            Visit(browser, address, color_scheme=scheme, viewport={"width": width, "height": 1000}) as visit,
         ):
             visit.drawn("timeline")
             for tab in tabs:

@@ -120,7 +120,10 @@ def test_everything_as_json(watch: Watch) -> None:
     assert series["steps"] == list(range(1, 1201))
     assert len(series["values"]) == 1200
     assert [event["kind"] for event in found["runs"][1]["events"]] == ["advance"]
-    assert found["runs"][0]["spans"][0] == {"stage": "learn_goal", "first": 1, "last": 14}
+    spans = found["runs"][0]["spans"]
+    assert spans[0] == {"stage": "learn_goal", "first": 1, "last": 15}, "the step of the switch was drawn before it"
+    told = {int(row["step"]): row["stage"] for row in rows(metrics_csv(watch.runs)) if row["run"] == "grpo"}
+    assert told == {step: span["stage"] for span in spans for step in range(span["first"], span["last"] + 1)}
 
 
 def test_the_report_holds_all_and_loads_nothing(watch: Watch) -> None:

@@ -125,7 +125,7 @@ def test_the_timeline_has_every_stay_and_every_transition_with_its_reason(grpo: 
     assert marks["x"].count(125) == 1
     assert any("rollback from everything to learn_coherence: val/score fell" in text for text in marks["customdata"])
     assert {"triangle-right", "triangle-left", "x", "diamond-tall"} <= set(marks["marker"]["symbol"])
-    assert "stage everything since step 150, 3 advances, 1 rollback so far." in chart.summary
+    assert "Stage everything, entered at step 150; 3 advances, 1 rollback so far." in chart.summary
     dashes = [shape["line"]["dash"] for shape in CHARTS["success"](View((grpo,))).layout["shapes"]]
     assert dashes == ["solid", "solid", "dot", "solid"]
 
@@ -154,10 +154,45 @@ def test_validation_and_alarms_of_forgetting(grpo: Run) -> None:
     assert trace(validation, "hard")["x"].tolist() == list(range(5, 201, 5))
     forgetting = CHARTS["forgetting"](View((grpo,)))
     assert trace(forgetting, "alarm: easy")["x"] == [102]
-    assert "1 forgetting alarm so far." in forgetting.summary
+    assert "Crosses: forgetting alarms, 1 so far." in forgetting.summary
 
 
-def test_several_runs_differ_without_colour(grpo: Run, other: Run) -> None:
+@pytest.fixture(scope="module")
+def several(tmp_path_factory: pytest.TempPathFactory) -> list[Run]:
+    """Three runs that are watched together."""
+    folder = tmp_path_factory.mktemp("several")
+    for seed, name in enumerate(("grpo", "other", "third")):
+        (folder / name).mkdir()
+        (folder / name / "curriculum.jsonl").write_bytes(b"".join(made_up.grpo(60, seed)))
+    found = open_runs([folder / name for name in ("grpo", "other", "third")], [], None)
+    for run in found:
+        run.followed.refresh()
+    return found
+
+
+def test_a_run_keeps_its_look_whichever_others_are_shown(several: list[Run]) -> None:
+    def looks(chart: Chart) -> dict[str, object]:
+        found = {}
+        for one in chart.data:
+            drawn = one.get("line") or one["marker"]
+            if one["type"] == "bar" or one.get("mode") != "markers":
+                found[one["name"]] = (drawn["color"], drawn.get("dash"), drawn.get("pattern"))
+        return found
+
+    for name in ("success", "timeline", "tools", "entropy", "gradient"):
+        whole = looks(CHARTS[name](View(tuple(several), window=1)))
+        assert len({look[0] for look in whole.values()}) == 3, name
+        for kept in ([0, 2], [1, 2], [2]):
+            part = looks(CHARTS[name](View(tuple(several[place] for place in kept), window=1)))
+            assert part == {run: look for run, look in whole.items() if run in part}, (name, kept)
+            assert len(part) == len(kept)
+    pair = CHARTS["bucket-success"](View(tuple(several[1:]), window=1))
+    assert "Dashed: other; dotted: third." in pair.summary
+    assert {one["line"]["dash"] for one in pair.data} == {"6px,2px", "2px,2px"}
+
+
+def test_several_runs_differ_without_colour(several: list[Run]) -> None:
+    grpo, other, _ = several
     success = CHARTS["success"](View((grpo, other), window=1))
     assert len({one["line"]["dash"] for one in success.data}) == 2
     assert [one["name"] for one in success.data] == ["grpo", "other"]
@@ -189,6 +224,33 @@ def test_names_that_a_file_holds_are_no_markup(tmp_path: Path) -> None:
             drawn = msgspec.json.encode([one, chart.layout], enc_hook=lambda array: array.tolist()).decode()
             assert "\\u001b" not in drawn
             assert not re.search(r"<(?!extra>|/extra>|br>)", drawn), drawn
+
+
+def test_a_run_with_many_events_shows_its_latest(tmp_path: Path) -> None:
+    alarms = [made_up.line("alarm", n, bucket="easy") for n in range(1, 1001)]
+    told = [step(n, curriculum__forgetting__easy=-0.1) for n in range(1, 1001)]
+    view = made([made_up.start(), *told, *alarms], tmp_path)
+    marks = CHARTS["timeline"](view).data[-1]
+    assert (len(marks["x"]), marks["x"][-1], set(marks["y"])) == (500, 1000, {"learn_goal"})
+    forgetting = CHARTS["forgetting"](view)
+    assert len(forgetting.data) == 61
+    assert "Crosses: forgetting alarms, 1,000 so far." in forgetting.summary
+
+
+def test_two_tests_with_the_same_words_are_two_lines(tmp_path: Path) -> None:
+    test = {"metric": "val/score", "test": "slope below", "threshold": 0.001, "met": False}
+    exits = [[test | {"value": n / 10}, test | {"value": n / 5}] for n in (1, 2)]
+    chart = CHARTS["exit"](made([made_up.start(), step(1, exits=exits[0]), step(2, exits=exits[1])], tmp_path))
+    assert [(one["name"], one["y"].tolist()) for one in chart.data] == [
+        ("val/score slope below 0.001", [0.1, 0.2]),
+        ("val/score slope below 0.001 (2)", [0.2, 0.4]),
+    ]
+    assert "0.001: 0.2; val/score slope below 0.001 (2): 0.4 (step 2)." in chart.summary
+
+
+def test_pictures_say_what_they_are_of(several: list[Run]) -> None:
+    chart = draw(View(tuple(several[:2]), last=30), ["success"])["success"]
+    assert chart.of == "grpo (to step 60), other (to step 60), the last 30 steps"
 
 
 def test_long_runs_are_thinned(tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ import pytest
 pytest.importorskip("gradio")
 pytest.importorskip("peft")
 
-from monitor.watching import Reader, watched
+from chromium import Visit
+from monitor.watching import watched
 from sft.toy_sft import told, write_toy
 
 ROOT = Path(__file__).parents[2]
@@ -37,7 +38,7 @@ def test_a_real_run_is_watched_from_its_start_to_a_rollback(browser: Any, tmp_pa
     toy, output = write_toy(tmp_path), tmp_path / "run"
     output.mkdir()
     environment = os.environ | {"PYTHONPATH": f"{ROOT / 'tests'}:{ROOT}", "OMP_NUM_THREADS": "1"}
-    with watched([output]) as address, Reader(browser, address) as visit:
+    with watched([output]) as address, Visit(browser, address) as visit:
         visit.until("#standing", "Waiting for")
         command = [sys.executable, "-c", SCRIPT, str(toy), str(output), *OVERRIDES]
         with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as run:

@@ -9,7 +9,8 @@ from monitor import made_up
 
 pytest.importorskip("gradio")
 
-from monitor.watching import Reader, watched
+from chromium import Visit
+from monitor.watching import watched
 
 from curriculum_verl.monitor.updates import TABS
 
@@ -25,19 +26,19 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def visit(address: str, browser: Any) -> Iterator[Reader]:
-    with Reader(browser, address) as found:
+def visit(address: str, browser: Any) -> Iterator[Visit]:
+    with Visit(browser, address) as found:
         yield found
 
 
 @pytest.fixture
-def reader(visit: Reader) -> Iterator[Reader]:
+def reader(visit: Visit) -> Iterator[Visit]:
     """The same page for all tests: each opens the tab that it wants, and leaves the controls as it found them."""
     yield visit
     visit.check()
 
 
-def test_where_the_run_stands_is_said_first(reader: Reader) -> None:
+def test_where_the_run_stands_is_said_first(reader: Visit) -> None:
     reader.until("#standing", "rollbacks 1")
     said = reader.page.locator("#standing").inner_text()
     for part in ("curriculum", "step 60", "stage everything", "forgetting alarms 1", "alert kl"):
@@ -45,7 +46,7 @@ def test_where_the_run_stands_is_said_first(reader: Reader) -> None:
 
 
 @pytest.mark.parametrize("tab", ["Overview", "Training", "Curriculum"])
-def test_every_chart_has_its_place_and_is_drawn(tab: str, reader: Reader) -> None:
+def test_every_chart_has_its_place_and_is_drawn(tab: str, reader: Visit) -> None:
     reader.open(tab)
     for name in TABS[tab.lower()]:
         reader.until(f"#chart-{name} .cv-summary", ".")
@@ -55,7 +56,7 @@ def test_every_chart_has_its_place_and_is_drawn(tab: str, reader: Reader) -> Non
         assert reader.page.locator(f"#chart-{name} .cv-summary").inner_text().endswith(".")
 
 
-def test_the_overview_tells_of_reward_tools_and_stages(reader: Reader) -> None:
+def test_the_overview_tells_of_reward_tools_and_stages(reader: Visit) -> None:
     reader.open("Overview")
     [ring] = reader.drawn("reward-now")
     assert (ring["type"], ring["labels"]) == ("pie", ["final", "coherence", "curiosity"])
@@ -67,7 +68,7 @@ def test_the_overview_tells_of_reward_tools_and_stages(reader: Reader) -> None:
     reader.until("#exits", "no exit test")
 
 
-def test_events_stand_in_a_table_with_their_reasons(reader: Reader) -> None:
+def test_events_stand_in_a_table_with_their_reasons(reader: Visit) -> None:
     reader.open("Curriculum")
     reader.until("#events", "rollback")
     rows = reader.page.locator("#events tbody tr").all_inner_texts()
@@ -75,7 +76,7 @@ def test_events_stand_in_a_table_with_their_reasons(reader: Reader) -> None:
     assert "val/score fell from 0.55 to 0.47" in rows[1]
 
 
-def test_window_and_span_change_what_is_drawn(reader: Reader) -> None:
+def test_window_and_span_change_what_is_drawn(reader: Visit) -> None:
     reader.open("Overview")
     pale, main = reader.drawn("success")
     assert len(main["x"]) == STEPS
@@ -87,10 +88,10 @@ def test_window_and_span_change_what_is_drawn(reader: Reader) -> None:
     assert only["y"] != pytest.approx(main["y"])
     reader.page.locator("#window input[type=number]").fill("20")
     reader.page.keyboard.press("Tab")
-    reader.eventually("document.querySelector('#chart-success .cv-plot').data.length === 2")
+    reader.eventually("document.querySelector('#chart-success .cv-plot').data.length === 3")
 
 
-def test_metrics_are_filtered_and_drawn(reader: Reader) -> None:
+def test_metrics_are_filtered_and_drawn(reader: Visit) -> None:
     reader.open("Metrics")
     reader.until("#metrics", "actor/entropy")
     reader.page.locator("#filter textarea, #filter input").first.fill("weighted final")
@@ -101,7 +102,7 @@ def test_metrics_are_filtered_and_drawn(reader: Reader) -> None:
     assert len(reader.drawn("metric")[-1]["x"]) == STEPS
 
 
-def test_files_are_offered_and_figures_saved(reader: Reader) -> None:
+def test_files_are_offered_and_figures_saved(reader: Visit) -> None:
     reader.open("Export")
     for name, begin in (("metrics.csv", b"run,step"), ("events.csv", b"run,step"), ("metrics.json", b'{"runs"')):
         with reader.page.expect_download() as saved:
@@ -113,18 +114,47 @@ def test_files_are_offered_and_figures_saved(reader: Reader) -> None:
         reader.page.get_by_role("button", name="All figures (PNG)").click()
     picture = saved.value.path().read_bytes()
     assert picture.startswith(b"\x89PNG")
-    width, height = int.from_bytes(picture[16:20]), int.from_bytes(picture[20:24])
-    assert (width, height % 920) == (2200, 0)
-    assert height >= 920 * 18
+    assert int.from_bytes(picture[16:20]) == 3608, "two columns"
+    assert int.from_bytes(picture[20:24]) > 9 * 2 * 380
+
+
+@pytest.mark.parametrize(
+    ("box", "tab", "text", "said", "found", "all_of_them"),
+    [
+        ("#filter", "Metrics", "weighted final", "#metrics", "1 metric of", "41 metrics of"),
+        ("#viewer-low", "Trajectories", "0.5", "#viewer-said", "8 prompts of 8, 8 responses", "23 responses"),
+    ],
+)
+def test_what_is_pasted_cut_and_erased_counts(
+    box: str, tab: str, text: str, said: str, found: str, all_of_them: str, reader: Visit
+) -> None:
+    reader.open(tab)
+    reader.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    field = reader.page.locator(f"{box} :is(input, textarea)").first
+    field.fill("")
+    reader.until(said, all_of_them)
+    field.click()
+    keys = reader.page.keyboard
+    keys.type(text, delay=1)
+    reader.until(said, found)
+    keys.press("Control+A")
+    keys.press("Control+X")
+    reader.until(said, all_of_them)
+    assert field.input_value() == ""
+    keys.press("Control+V")
+    reader.until(said, found)
+    for _ in text:
+        keys.press("Backspace")
+    reader.until(said, all_of_them)
 
 
 def test_the_report_opens_from_a_disk_with_no_network(address: str, browser: Any, tmp_path: Path) -> None:
-    with Reader(browser, address) as visit:
+    with Visit(browser, address) as visit:
         visit.open("Export")
         with visit.page.expect_download() as saved:
             visit.page.locator("#exports a[href='/export/report.html']").click()
         saved.value.save_as(tmp_path / "report.html")
-    with Reader(browser, f"file://{tmp_path / 'report.html'}", offline=True, color_scheme="dark") as visit:
+    with Visit(browser, f"file://{tmp_path / 'report.html'}", offline=True, color_scheme="dark") as visit:
         assert len(visit.drawn("timeline")) == 2
         assert visit.page.locator("cv-chart").count() == 19
         assert visit.page.evaluate("document.body.classList.contains('dark')")
@@ -132,7 +162,7 @@ def test_the_report_opens_from_a_disk_with_no_network(address: str, browser: Any
         assert visit.complaints == []
 
 
-def test_nothing_is_sent_while_nothing_changes(reader: Reader) -> None:
+def test_nothing_is_sent_while_nothing_changes(reader: Visit) -> None:
     def look_again(times: int) -> str | None:
         for _ in range(times):
             with reader.page.expect_request("**/queue/join*"):
@@ -150,7 +180,7 @@ def test_a_run_is_followed_while_its_file_grows(browser: Any, tmp_path: Path) ->
     lines = list(made_up.grpo(30))
     path = tmp_path / "run" / "curriculum.jsonl"
     path.parent.mkdir()
-    with watched([path.parent]) as address, Reader(browser, address) as visit:
+    with watched([path.parent]) as address, Visit(browser, address) as visit:
         visit.until("#standing", "Waiting for")
         visit.until("#chart-success .cv-summary", "Nothing to show yet")
         path.write_bytes(b"".join(lines[:7]))
@@ -181,7 +211,7 @@ def test_runs_are_laid_over_each_other(browser: Any, tmp_path: Path) -> None:
     made_up.write_run(tmp_path / "base", 30)
     (tmp_path / "sft").mkdir()
     (tmp_path / "sft" / "curriculum.jsonl").write_bytes(b"".join(made_up.sft(40)))
-    with watched([tmp_path / "base", tmp_path / "sft"]) as address, Reader(browser, address) as visit:
+    with watched([tmp_path / "base", tmp_path / "sft"]) as address, Visit(browser, address) as visit:
         visit.until("#standing", "sft")
         names = {one["name"] for one in visit.drawn("success")}
         assert names == {"base", "sft"}

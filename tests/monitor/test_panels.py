@@ -32,6 +32,30 @@ def test_the_standing_of_a_run(tmp_path: Path) -> None:
     assert "rollbacks </small><strong>1<" in said
 
 
+def test_values_of_another_step_than_the_latest_say_so(tmp_path: Path) -> None:
+    told = [
+        made_up.line("step", 1200, stage="a", exit=[], metrics={"curriculum/train/score": 0.5, "train/loss": 2.0}),
+        made_up.line("step", 1201, stage="a", exit=[], metrics={"train/loss": 1.5}),
+        made_up.line("step", 1202, stage="a", exit=[], metrics={"curriculum/train/success_rate": 0.25}),
+    ]
+    said = panels.standing(View((run_of(tmp_path / "run", made_up.start(), *told),)))
+    for name, value in (("success", "25%"), ("reward", "0.5 (step 1,200)"), ("loss", "1.5 (step 1,201)")):
+        assert f"{name} </small><strong>{value}</strong>" in said, name
+
+
+def test_long_texts_are_bounded_and_nothing_of_them_is_lost(tmp_path: Path) -> None:
+    reason = "the metric is far away " * 200
+    lines = [made_up.start(), made_up.line("alert", 1, name="kl", reason=reason)]
+    run = run_of(tmp_path / "run", *lines)
+    for said in (panels.standing(View((run,))), panels.events(View((run,)))):
+        assert reason in said
+        before, _, after = said.partition("<details>")
+        assert "far away" not in before
+        assert after.index("</summary>") < 250
+    short = run_of(tmp_path / "short", made_up.start(), made_up.line("alert", 1, name="kl", reason="near"))
+    assert "<details>" not in panels.standing(View((short,)))
+
+
 def test_tokens_are_those_of_all_steps_and_buckets(tmp_path: Path) -> None:
     spent = {"curriculum/tokens/easy": 1000.0, "curriculum/tokens/hard": 20_000.0}
     steps = [made_up.line("step", step, stage="learn_goal", exit=[], metrics=spent) for step in (1, 2)]

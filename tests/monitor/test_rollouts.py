@@ -1,3 +1,4 @@
+import json
 import os
 from pathlib import Path
 
@@ -109,6 +110,22 @@ def test_the_same_prompt_is_found_in_another_stage_and_another_run(watch: Watch,
     assert "other, step 20" in shown.right
     only_here = look(watch, Choice(RUN, 40, line=1, beside="other"))
     assert "was not found in other: looked through 2 steps of 2" in only_here.right
+
+
+@pytest.mark.parametrize(
+    "prompt", ["Grüße 漢字 😀", 'a "quoted" \\ path/with\ttab', 17, 0.5, True, ["a", 1], {"k": "é"}, ""]
+)
+def test_a_prompt_is_found_however_its_id_is_written(prompt: object, tmp_path: Path) -> None:
+    """Escaped or not, whatever the writer of a log does."""
+    for step, ascii_only, between in ((1, True, (", ", ": ")), (2, False, (",", ":"))):
+        row = {"response": ["x"], "id": prompt, "reward": [1.0]}
+        text = json.dumps(row, ensure_ascii=ascii_only, separators=between)
+        text = text if ascii_only else text.replace("/", "\\/")
+        (tmp_path / f"rollout_{step:06d}.jsonl").write_text('torn"\n{"id": "another"}\n' + text + "\n")
+    folder = RolloutFolder(tmp_path)
+    assert folder.find(prompt, 1, [1, 2]) == (1, 1)
+    assert folder.find(prompt, 2, [1, 2]) == (2, 1)
+    assert folder.find("nowhere", 2, [1, 2]) == (None, 2)
 
 
 def test_a_step_is_marked_up(watch: Watch) -> None:

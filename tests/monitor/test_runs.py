@@ -5,7 +5,7 @@ from monitor import made_up
 
 from curriculum_verl.errors import InputError
 from curriculum_verl.monitor import panels
-from curriculum_verl.monitor.runs import find_metrics, names_of, open_runs
+from curriculum_verl.monitor.runs import names_of, open_runs
 from curriculum_verl.monitor.watch import Watch
 
 
@@ -18,17 +18,6 @@ def test_names_are_short_and_differ() -> None:
     assert named("/x/seed1/full/curriculum.jsonl", "/x/seed2/full/curriculum.jsonl") == ["seed1/full", "seed2/full"]
     assert named("/x/one.jsonl", "/x/two.jsonl") == ["one", "two"]
     assert len(set(named("/x/a/curriculum.jsonl", "/x/a/checkpoints/curriculum.jsonl"))) == 2
-
-
-def test_the_file_of_a_run_is_found_where_trainers_write_it(tmp_path: Path) -> None:
-    assert find_metrics(tmp_path) == tmp_path / "curriculum.jsonl"  # not there yet
-    (tmp_path / "checkpoints").mkdir()
-    (tmp_path / "checkpoints" / "curriculum.jsonl").touch()
-    assert find_metrics(tmp_path) == tmp_path / "checkpoints" / "curriculum.jsonl"
-    with pytest.raises(InputError, match="no folder"):
-        find_metrics(tmp_path / "nowhere")
-    with pytest.raises(InputError, match="--metrics"):
-        find_metrics(tmp_path / "checkpoints" / "curriculum.jsonl")
 
 
 def test_what_cannot_be_opened_is_refused(tmp_path: Path) -> None:
@@ -65,3 +54,20 @@ def test_a_run_that_cannot_be_read_says_so_and_the_others_go_on(tmp_path: Path) 
     assert after[0] == before[0]
     assert after[1] != before[1]
     assert panels.state(bad) == f"Waiting for {tmp_path / 'folder'}."
+
+
+def test_what_may_not_be_looked_at_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a path that belongs to somebody else; whoever runs this may be root, who may look everywhere."""
+    [run] = open_runs([], [tmp_path / "curriculum.jsonl"], None)
+
+    def refused(path: Path, *_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "is_file", refused)
+    monkeypatch.setattr(Path, "is_dir", refused)
+    monkeypatch.setattr("os.open", refused)
+    run.followed.refresh()
+    assert run.is_there()
+    assert panels.state(run) == f"{run.followed.path} cannot be read: Permission denied."
+    with pytest.raises(InputError, match="may not look there"):
+        open_runs([], [tmp_path / "curriculum.jsonl"], tmp_path)

@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curriculum_verl.monitor.series import aligned, moving_average, thinned, thinned_together
+from curriculum_verl.monitor.series import aligned, all_steps, moving_average, thinned, thinned_together
 
 VALUES = st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=200).map(np.array)
 
@@ -46,6 +46,12 @@ def test_parts_that_are_thinned_together_still_make_the_whole(count: int, most: 
     assert rows.shape == (2, len(steps))
     assert len(steps) <= max(most, 1)
     np.testing.assert_allclose(rows.sum(axis=0), 1)
+
+
+@given(st.lists(st.lists(st.integers(0, 40), unique=True, max_size=30).map(sorted), max_size=4))
+def test_the_steps_of_several_series(several: list[list[int]]) -> None:
+    found = all_steps(np.array(steps, dtype=np.int64) for steps in several)
+    assert found.tolist() == sorted({step for steps in several for step in steps})
 
 
 def test_a_series_on_other_steps() -> None:

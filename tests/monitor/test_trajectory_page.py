@@ -9,7 +9,12 @@ from monitor import made_up
 
 pytest.importorskip("gradio")
 
-from monitor.watching import Reader, watched
+from chromium import Visit
+from monitor.watching import watched
+
+from curriculum_verl.monitor.page import build
+from curriculum_verl.monitor.runs import open_runs
+from curriculum_verl.monitor.watch import Watch
 
 
 @pytest.fixture(scope="module")
@@ -27,15 +32,15 @@ def address(runs: Path) -> Iterator[str]:
 
 
 @pytest.fixture
-def reader(address: str, browser: Any) -> Iterator[Reader]:
-    with Reader(browser, address) as visit:
+def reader(address: str, browser: Any) -> Iterator[Visit]:
+    with Visit(browser, address) as visit:
         visit.open("Trajectories")
         visit.until("#viewer-said", "Step 40: 8 prompts of 8")
         yield visit
         visit.check()
 
 
-def test_steps_and_calls_are_marked(reader: Reader) -> None:
+def test_steps_and_calls_are_marked(reader: Visit) -> None:
     first = reader.page.locator("#viewer-left .cv-response").first
     assert "✓ passed" in first.inner_text()
     assert first.locator(".cv-is-call").all_inner_texts() == [
@@ -48,7 +53,7 @@ def test_steps_and_calls_are_marked(reader: Reader) -> None:
     assert "<tool_call>" in reader.page.locator("#viewer-left").inner_text()
 
 
-def test_filters_narrow_prompts_and_responses(reader: Reader) -> None:
+def test_filters_narrow_prompts_and_responses(reader: Visit) -> None:
     reader.page.get_by_label("passed", exact=True).check()
     reader.eventually("document.querySelectorAll('#viewer-left .cv-response').length === 1")
     reader.choose("#viewer-buckets", "easy")
@@ -61,7 +66,27 @@ def test_filters_narrow_prompts_and_responses(reader: Reader) -> None:
     reader.until("#viewer-left", "I guess 40.")
 
 
-def test_steps_are_walked_through_and_followed(reader: Reader, runs: Path) -> None:
+def test_a_limit_that_is_no_number_is_told(reader: Visit) -> None:
+    reader.page.get_by_label("Score from").fill("0,5")
+    reader.until("#viewer-said", "Score from: got '0,5', expected a number such as 0.5")
+    reader.page.get_by_label("Score to").fill("nan")
+    reader.until("#viewer-said", "Score to: got 'nan', expected a number")
+    reader.until("#viewer-said", "8 prompts of 8, 23 responses")
+    reader.page.get_by_label("Score from").fill("0.5")
+    reader.page.get_by_label("Score to").fill(" ")
+    reader.eventually("!document.querySelector('#viewer-said').textContent.includes('expected')")
+    reader.until("#viewer-said", "8 prompts of 8, 8 responses")
+
+
+def test_what_is_chosen_is_answered_in_turn(tmp_path: Path) -> None:
+    """Gradio takes waiting events of different kinds in any order: an older answer would come last now and then."""
+    watch = Watch(open_runs([], [tmp_path / "curriculum.jsonl"], None))
+    found = [event for event in build(watch).fns.values() if any(out.elem_id == "viewer-left" for out in event.outputs)]
+    assert len(found) == 15
+    assert {event.concurrency_id for event in found} == {"viewer"}
+
+
+def test_steps_are_walked_through_and_followed(reader: Visit, runs: Path) -> None:
     reader.page.get_by_role("button", name="Earlier step").click()
     reader.until("#viewer-said", "Step 30")
     assert not reader.page.get_by_label("Follow the latest step").is_checked()
@@ -79,7 +104,32 @@ def test_steps_are_walked_through_and_followed(reader: Reader, runs: Path) -> No
         (runs / "curriculum" / "rollouts" / "rollout_000041.jsonl").unlink()
 
 
-def test_the_same_prompt_stands_beside_it(reader: Reader) -> None:
+def test_a_step_is_written_digit_by_digit_cut_and_pasted(reader: Visit) -> None:
+    reader.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    field, keys = reader.page.locator("#viewer-step input"), reader.page.keyboard
+    field.click()
+    keys.press("Control+A")
+    keys.press("3")
+    reader.until("#viewer-said", "Step 10")  # the nearest
+    keys.press("3")
+    reader.until("#viewer-said", "Step 30")
+    assert field.input_value() == "33"
+    keys.press("Control+A")
+    keys.press("Control+X")
+    reader.until("#viewer-said", "Step 40")  # none is wanted: the latest
+    assert field.input_value() == ""
+    keys.press("Control+V")
+    reader.until("#viewer-said", "Step 30")
+    keys.press("Backspace")
+    reader.until("#viewer-said", "Step 10")
+    reader.choose("#viewer-buckets", "easy")
+    reader.until("#viewer-said", "3 prompts of 8")
+    reader.page.locator("#viewer-buckets input").click()
+    keys.press("Backspace")
+    reader.until("#viewer-said", "8 prompts of 8")
+
+
+def test_the_same_prompt_stands_beside_it(reader: Visit) -> None:
     reader.choose("#viewer-beside", "base")
     reader.until("#viewer-right", "base, step 20")
     assert reader.page.locator("#viewer-right .cv-prompt").inner_text().startswith("prompt p0")
@@ -101,7 +151,7 @@ def test_a_run_with_other_buckets_components_and_stages_can_be_switched_to(brows
     for step in (1, 2):
         logged = made_up.rollout(step, "p0", "short", ["one", "two"], [1.0, 0.0]).replace(b"coherence", b"brevity")
         (other / "rollouts" / f"rollout_{step:06d}.jsonl").write_bytes(logged)
-    with watched([tmp_path / "first", other]) as address, Reader(browser, address) as reader:
+    with watched([tmp_path / "first", other]) as address, Visit(browser, address) as reader:
         reader.open("Trajectories")
         reader.until("#viewer-said", "Step 40: 8 prompts of 8")
         reader.choose("#viewer-buckets", "hard")
@@ -126,7 +176,7 @@ def test_a_run_with_other_buckets_components_and_stages_can_be_switched_to(brows
         reader.check()
 
 
-def test_hostile_responses_stay_texts(reader: Reader) -> None:
+def test_hostile_responses_stay_texts(reader: Visit) -> None:
     reader.choose("#viewer-prompt", "hostile")
     reader.until("#viewer-left", "<script>window.stolen = 1</script>")
     shown = reader.page.locator("#viewer-left")

@@ -6,6 +6,7 @@ import pytest
 
 from curriculum_verl.errors import InputError
 from curriculum_verl.runs.history import FollowedRun, read_history
+from curriculum_verl.runs.lines import names_of_tests
 from curriculum_verl.runs.metrics_file import MetricsFile
 
 TEST = {"metric": "train/success_rate", "test": "over 5 above", "value": 0.4, "threshold": 0.7, "met": False}
@@ -79,6 +80,31 @@ def test_a_run_that_was_resumed_where_it_stopped_has_not_stopped(tmp_path: Path)
     begin(path, 2)
     assert [event.kind for event in read_history(path).events] == ["alarm"]
     assert not read_history(path).ended
+
+
+def test_tests_with_the_same_words_are_kept_apart(tmp_path: Path) -> None:
+    path = tmp_path / "curriculum.jsonl"
+    begin(path, 0)
+    for step in (1, 2):
+        exits = [TEST | {"value": step / 10}, TEST | {"value": step / 2}, TEST | {"metric": "other", "value": None}]
+        write(path, "step", step, stage="easy", exit=exits, metrics={})
+    found = read_history(path)
+    words = found.exit[0].words
+    assert names_of_tests(found.exit) == [words, f"{words} (2)", "other over 5 above 0.7"]
+    assert found.tests.series(words)[1].tolist() == [0.1, 0.2]
+    assert found.tests.series(f"{words} (2)")[1].tolist() == [0.5, 1.0]
+
+
+def test_stages_are_found_anew_after_every_line(tmp_path: Path) -> None:
+    path = tmp_path / "curriculum.jsonl"
+    run = FollowedRun(path)
+    seen = []
+    for step, stage in ((1, "easy"), (2, "all"), (3, "all")):
+        trained(path, step, stage)
+        run.refresh()
+        seen.append([(span.stage, span.last) for span in run.history.spans()])
+        assert [(stay.stage, stay.last) for stay in run.history.stays()][-1][1] == step
+    assert seen == [[("easy", 1)], [("easy", 1), ("all", 2)], [("easy", 1), ("all", 3)]]
 
 
 def test_torn_and_foreign_lines_are_counted_and_passed_over(tmp_path: Path) -> None:

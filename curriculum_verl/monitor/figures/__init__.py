@@ -1,6 +1,7 @@
 """Every picture of the monitor, as a pure function of a view; `draw` makes those of some names."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from curriculum_verl.monitor.figures import buckets, rewards, stages, training
 from curriculum_verl.monitor.view import View
@@ -31,4 +32,10 @@ CHARTS: dict[str, Callable[[View], Chart]] = {
 
 def draw(view: View, names: Iterable[str]) -> dict[str, Chart]:
     """The pictures of these names."""
-    return {name: CHARTS[name](view) for name in names}
+    return {name: replace(CHARTS[name](view), of=of_runs(view)) for name in names}
+
+
+def of_runs(view: View) -> str:
+    """What a picture of the view is of."""
+    steps = f", the last {view.last:,} steps" if view.last is not None else ""
+    return ", ".join(f"{run.name} (to step {run.history.step:,})" for run in view.runs) + steps

@@ -3,18 +3,16 @@
 from typing import Any
 
 from curriculum_verl.monitor.figures.drawing import (
-    OVER,
+    MOST_MARKED,
     Thing,
     at_steps,
-    bucket_look,
     cumulated,
     first_dashes,
     line,
-    look,
     metric_chart,
-    number,
     over_steps,
     parts_together,
+    run_look,
     together,
 )
 from curriculum_verl.monitor.runs import Run
@@ -22,7 +20,8 @@ from curriculum_verl.monitor.series import thinned_together
 from curriculum_verl.monitor.view import View
 from curriculum_verl.palette import INK
 from curriculum_verl.web.charts import Chart, label
-from curriculum_verl.words import counted
+from curriculum_verl.web.looks import OVER, bucket_look
+from curriculum_verl.words import number
 
 SHARES = "curriculum/share/"
 
@@ -37,7 +36,8 @@ def shares(view: View) -> Chart:
     """What the batches are made of: areas for one run, lines where runs compare."""
     title = "Buckets in the batch"
     if len(view.runs) != 1:
-        return metric_chart(view, title, of_buckets(view, SHARES + "{}"), "no step has told its shares", share=True)
+        as_told = View(view.runs, 1, view.last)
+        return metric_chart(as_told, title, of_buckets(view, SHARES + "{}"), "no step has told its shares", share=True)
     run = view.runs[0]
     parts = of_buckets(view, SHARES + "{}")
     metrics = [part.metric for part in parts]
@@ -89,30 +89,29 @@ def forgetting(view: View) -> Chart:
     title = "Forgetting: validation below its best"
     drawn = of_buckets(view, "curriculum/forgetting/{}")
     chart = metric_chart(View(view.runs, 1, view.last), title, drawn, "no validation of a bucket that was taught")
-    alarms = [(run, alarm) for run in view.runs for alarm in run.history.of_kind("alarm")]
-    marks = [_alarm(run, drawn, alarm.bucket, alarm.step) for run, alarm in alarms if alarm.step > view.first(run)]
-    count = f" {counted(len(alarms), 'forgetting alarm')} so far."
     if not chart.data:
         return chart
-    return Chart(title, chart.summary + count, chart.data + [mark for mark in marks if mark], chart.layout)
+    alarms = [(run, alarm) for run in view.runs for alarm in run.history.of_kind("alarm")]
+    shown = [(run, alarm) for run, alarm in alarms if alarm.step > view.first(run)][-MOST_MARKED:]
+    marks = [mark for run, alarm in shown if (mark := _alarm(run, drawn, alarm.bucket, alarm.step))]
+    count = f" Crosses: forgetting alarms, {len(alarms):,} so far." if alarms else " No forgetting alarm so far."
+    return Chart(title, chart.summary + count, chart.data + marks, chart.layout)
 
 
 def _alarm(run: Run, drawn: list[Thing], bucket: str, step: int) -> dict[str, Any]:
     """A mark where an alarm was raised, at the height of the line."""
     metric = next((thing.metric for thing in drawn if thing.name == bucket), None)
     steps, values = run.history.metrics.series(metric or "")
-    at = int(steps.searchsorted(step))
     if not values.size:
         return {}
+    at = int(steps.searchsorted(step))
     return {
         "type": "scatter",
-        "mode": "markers+text",
+        "mode": "markers",
         "x": [step],
         "y": [float(values[min(at, len(values) - 1)])],
-        "text": ["alarm"],
-        "textposition": "top center",
         "name": label(f"alarm: {bucket}"),
-        "marker": {"symbol": "x", "size": 10, "color": INK},
+        "marker": {"symbol": "x", "size": 12, "color": INK, "line": {"color": "white", "width": 1}},
         "showlegend": False,
         "hovertemplate": f"forgetting alarm: {label(bucket)}<extra></extra>",
     }
@@ -123,8 +122,9 @@ def tokens(view: View) -> Chart:
     title = "Tokens spent, by bucket"
     parts = of_buckets(view, "curriculum/tokens/{}")
     data: list[dict[str, Any]] = []
-    said = []
-    for place, run in enumerate(view.runs):
+    said: list[str] = []
+    listed: set[str] = set()
+    for run in view.runs:
         spent = []
         for part in parts:
             steps, values = view.cut(run, *cumulated(*run.history.metrics.series(part.metric)))
@@ -132,10 +132,11 @@ def tokens(view: View) -> Chart:
                 continue
             [trace] = line(View(view.runs, 1), part.name, steps, values, values, part.look)
             if len(view.runs) > 1:
-                trace["line"]["dash"] = look(place).dash
-                trace["showlegend"] = place == 0
+                trace["line"]["dash"] = run_look(run).dash
+                trace["showlegend"] = part.name not in listed
                 trace["hovertemplate"] = f"%{{y}}<extra>{label(part.name)} · {label(run.name)}</extra>"
             data.append(trace)
+            listed.add(part.name)
             spent.append(f"{part.name} {values[-1]:,.0f}")
         said += [f"{run.name + ': ' if len(view.runs) > 1 else ''}{', '.join(spent)}"] if spent else []
     if not data:

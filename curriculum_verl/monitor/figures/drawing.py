@@ -7,41 +7,23 @@ from typing import Any
 import numpy as np
 
 from curriculum_verl.monitor.runs import Run
-from curriculum_verl.monitor.series import aligned, moving_average, thinned
+from curriculum_verl.monitor.series import aligned, all_steps, moving_average, thinned
 from curriculum_verl.monitor.view import View
-from curriculum_verl.palette import GREY, shades, style
+from curriculum_verl.palette import GREY
 from curriculum_verl.runs.columns import Floats, Steps
 from curriculum_verl.runs.lines import ADVANCE
 from curriculum_verl.web.charts import Chart, label
+from curriculum_verl.web.looks import Look, look
+from curriculum_verl.words import number
 
 FEW = 40  # points that are marked
 MOST_MARKED = 60  # transitions that are drawn into every picture
-SYMBOLS = ("circle", "square", "diamond", "triangle-up", "triangle-down", "pentagon", "x", "star")
-PATTERNS = ("", "/", ".", "x", "\\", "-", "+", "|")
-OVER = {"fillmode": "overlay", "fgcolor": "white", "size": 7, "solidity": 0.25}  # of a pattern: on top of the colour
 SHARE = {"tickformat": ".0%", "rangemode": "tozero"}
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
-    """How one of several things is drawn, so that it is told apart with colour and without."""
-
-    colour: str
-    dash: str
-    symbol: str
-    pattern: str
-
-
-def look(place: int, count: int = 1, colour: str | None = None) -> Look:
-    """The look of one of several."""
-    given = style(place, count)
-    dash = ",".join(f"{length}px" for length in given.dash) or "solid"
-    return Look(colour or given.colour, dash, SYMBOLS[place % len(SYMBOLS)], PATTERNS[place % len(PATTERNS)])
-
-
-def bucket_look(place: int, count: int) -> Look:
-    """The look of a bucket: from light, easy, to dark, hard."""
-    return look(place, count, shades(count)[place])
+def run_look(run: Run) -> Look:
+    """The look of a run among those that are watched: it keeps it, whichever of them are shown."""
+    return look(run.place, run.among)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,22 +54,22 @@ def metric_chart(
     said: list[str] = []
     listed: set[str] = set()
     several, single = len(view.runs) > 1, len(drawn) == 1
-    for place, run in enumerate(view.runs):
+    for run in view.runs:
         values: list[tuple[str, int]] = []
         for thing in drawn:
             steps, found = view.series(run, thing.metric)
             if not found.size:
                 continue
-            seen = look(place, len(view.runs)) if several and single else thing.look
-            name = run.name if several and single else thing.name
+            by_run = single and run.among > 1
+            seen, name = (run_look(run), run.name) if by_run else (thing.look, thing.name)
             traces = line(view, name, steps, found, view.smooth(run, thing.metric)[1], seen)
             traces[-1]["showlegend"] = name not in listed
             if several and not single:
-                traces[-1]["line"]["dash"] = look(place).dash
+                traces[-1]["line"]["dash"] = run_look(run).dash
                 traces[-1]["hovertemplate"] = f"%{{y}}<extra>{label(name)} · {label(run.name)}</extra>"
             listed.add(name)
             data += traces
-            words = f"{'' if several and single else thing.name + ' '}{number(found[-1], share)}"
+            words = f"{'' if several and single else thing.name + ' '}{number(found[-1], share=share)}"
             values.append((words, int(steps[-1])))
         said += [(f"{run.name}: " if several else "") + at_steps(values)] if values else []
     if not data:
@@ -100,25 +82,24 @@ def metric_chart(
 def first_dashes(view: View) -> str:
     """Which run is drawn how, where colours tell of something else."""
     kinds = ("solid", "dashed", "dotted", "dashes and dots", "sparse dots")
-    return (
-        "; ".join(f"{kinds[place % len(kinds)]}: {run.name}" for place, run in enumerate(view.runs)).capitalize() + "."
-    )
+    said = "; ".join(f"{kinds[run.place % len(kinds)]}: {run.name}" for run in view.runs)
+    return said[:1].upper() + said[1:] + "."
 
 
 def line(view: View, name: str, steps: Steps, values: Floats, smooth: Floats, seen: Look) -> list[dict[str, Any]]:
-    """The moving average as a line and the values themselves pale behind it; the values alone without a window."""
+    """The moving average as a line and the values themselves thin and pale behind it; these alone without a window."""
     common: dict[str, Any] = {"type": "scatter", "name": label(name), "legendgroup": name}
     mode = "lines+markers" if len(steps) <= FEW else "lines"
     marker = {"color": seen.colour, "symbol": seen.symbol, "size": 6}
     x, y = thinned(steps, smooth)
     main = {**common, "x": x, "y": y, "mode": mode, "marker": marker}
-    main["line"] = {"color": seen.colour, "width": 2, "dash": seen.dash}
+    main["line"] = {"color": seen.colour, "width": 2.5, "dash": seen.dash}
     if view.window <= 1 or len(steps) < 2:
         return [main]
     x, y = thinned(steps, values)
     pale = {**common, "x": x, "y": y, "mode": "lines", "opacity": 0.3, "showlegend": False, "hoverinfo": "skip"}
     pale["line"] = {"color": seen.colour, "width": 1}
-    return [pale, main]
+    return [pale, main | {"meta": "cased"}]
 
 
 def cumulated(steps: Steps, values: Floats) -> tuple[Steps, Floats]:
@@ -143,13 +124,6 @@ def transition_marks(view: View) -> list[dict[str, Any]]:
         for switch in shown
         for at in [switch.step + 0.5]
     ]
-
-
-def number(value: float, share: bool = False) -> str:
-    """A number for people."""
-    if share:
-        return f"{value:.0%}" if abs(value) >= 0.1 or value == 0 else f"{value:.1%}"
-    return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.4g}"
 
 
 def averaged(view: View) -> str:
@@ -182,7 +156,7 @@ def names_under(run: Run, prefix: str) -> list[str]:
 def parts_together(view: View, run: Run, metrics: Sequence[str], window: int) -> tuple[Steps, Floats]:
     """Moving averages of what makes a whole, a row each, on the steps that told any; 0 where only others were told."""
     series = [run.history.metrics.series(name) for name in metrics]
-    steps = np.unique(np.concatenate([there for there, _ in series]))
+    steps = all_steps(there for there, _ in series)
     rows = np.array([moving_average(steps, aligned(steps, *one), window) for one in series])
     shown, _ = view.cut(run, steps, steps.astype(float))
     return shown, rows[:, len(steps) - len(shown) :]

@@ -7,14 +7,12 @@ from typing import Any
 import numpy as np
 
 from curriculum_verl.monitor.figures.drawing import (
-    OVER,
     averaged,
-    look,
     metric_chart,
     names_under,
-    number,
     over_steps,
     parts_together,
+    run_look,
     things,
     together,
 )
@@ -24,6 +22,8 @@ from curriculum_verl.monitor.tools import count_tools
 from curriculum_verl.monitor.view import View
 from curriculum_verl.palette import INK
 from curriculum_verl.web.charts import Chart, label
+from curriculum_verl.web.looks import OVER, look
+from curriculum_verl.words import number
 
 WEIGHTED, RAW, TOOLS = "reward_weighted/", "reward/", "curriculum/curiosity/tools/"
 MISSING = "the run tells no reward components (they need reward.components, or the plug-in's reward manager)"
@@ -147,32 +147,31 @@ def _stacked(view: View, run: Run, title: str, names: Sequence[str]) -> Chart:
 def tools(view: View) -> Chart:
     """How often each tool is called in the latest batch."""
     title = "Tools used in the latest batch"
-    counted = {run.name: tool_shares(run) for run in view.runs}
-    found = {run: shares for run, (_, shares) in counted.items() if shares}
+    found = [(run, step, shares) for run in view.runs for step, shares in [tool_shares(run)] if shares]
     if not found:
         why = "no response called a tool, or the run neither tells of tools (curiosity does) nor logs its rollouts"
         return Chart(title, f"Nothing to show yet: {why}.")
     totals = Counter[str]()
-    for shares in found.values():
+    for _, _, shares in found:
         totals.update(shares)
     names = [name for name, _ in totals.most_common()]
     data: list[dict[str, Any]] = []
-    for place, (run, shares) in enumerate(found.items()):
-        seen = look(place, len(found))
-        bar: dict[str, Any] = {"type": "bar", "orientation": "h", "name": label(run)}
+    said: list[str] = []
+    for run, step, shares in found:
+        seen = run_look(run)
+        bar: dict[str, Any] = {"type": "bar", "orientation": "h", "name": label(run.name)}
         bar |= {"y": [label(name) for name in names], "x": [shares.get(name, 0.0) for name in names]}
         bar["marker"] = {"color": seen.colour, "pattern": {"shape": seen.pattern, **OVER}}
         data.append(bar | {"hovertemplate": "%{y}: %{x:.1%}<extra>%{fullData.name}</extra>"})
-    [first, *_] = found.items()
-    said = ", ".join(f"{name} {number(first[1].get(name, 0.0), share=True)}" for name in names[:6])
+        whose = f"{run.name}: " if len(found) > 1 else ""
+        parts = ", ".join(f"{name} {number(shares.get(name, 0.0), share=True)}" for name in names[:6])
+        said.append(f"{whose}{parts} (step {step})")
     layout = {
         "xaxis": {"tickformat": ".0%", "title": "share of the calls", "rangemode": "tozero"},
         "yaxis": {"autorange": "reversed"},
         "hovermode": "closest",
     }
-    whose = f"{first[0]}: " if len(found) > 1 else ""
-    summary = f"Share of the tool calls of the latest batch: {whose}{said} (step {counted[first[0]][0]})."
-    return Chart(title, summary, data, layout)
+    return Chart(title, f"Share of the tool calls of the latest batch: {'; '.join(said)}.", data, layout)
 
 
 def tool_shares(run: Run) -> tuple[int, dict[str, float]]:

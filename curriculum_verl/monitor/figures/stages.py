@@ -2,15 +2,19 @@
 
 from typing import Any
 
-from curriculum_verl.monitor.figures.drawing import line, look, number, over_steps
+import numpy as np
+
+from curriculum_verl.monitor.figures.drawing import line, over_steps, run_look
 from curriculum_verl.monitor.runs import Run
 from curriculum_verl.monitor.view import View
 from curriculum_verl.palette import GREY, INK
-from curriculum_verl.runs.lines import ADVANCE, ROLLBACK, Line
+from curriculum_verl.runs.columns import Steps
+from curriculum_verl.runs.lines import ADVANCE, ROLLBACK, Line, names_of_tests
 from curriculum_verl.web.charts import Chart, label
-from curriculum_verl.words import counted
+from curriculum_verl.web.looks import look
+from curriculum_verl.words import counted, number
 
-MOST_SPANS = 500  # bars; a run that goes back and forth more often shows its latest
+MOST = 500  # bars and marks of a run; one with more shows its latest
 MARKS = {ADVANCE: "triangle-right", ROLLBACK: "triangle-left", "alarm": "x", "alert": "diamond-tall", "stop": "square"}
 
 
@@ -20,11 +24,11 @@ def timeline(view: View) -> Chart:
     several = len(view.runs) > 1
     data: list[dict[str, Any]] = []
     rows: list[str] = []
-    for place, run in enumerate(view.runs):
-        seen = look(place, len(view.runs))
+    for run in view.runs:
+        seen = run_look(run)
         named = {stage: label(f"{stage} · {run.name}" if several else stage) for stage in _stages(run)}
         rows += named.values()
-        spans = [span for span in run.history.stays() if span.last > view.first(run)][-MOST_SPANS:]
+        spans = [span for span in run.history.stays() if span.last > view.first(run)][-MOST:]
         bar: dict[str, Any] = {"type": "bar", "orientation": "h", "name": label(run.name), "width": 0.55}
         bar |= {"y": [named[span.stage] for span in spans], "base": [span.first - 1 for span in spans]}
         bar |= {"x": [span.last - span.first + 1 for span in spans], "marker": {"color": seen.colour}}
@@ -34,6 +38,7 @@ def timeline(view: View) -> Chart:
     if not data:
         return Chart(title, "Nothing to show yet: no step was told.")
     said = "; ".join(f"{run.name + ': ' if several else ''}{_course(run)}" for run in view.runs) + "."
+    said = said if several else said[:1].upper() + said[1:]
     layout = over_steps(view, {"categoryorder": "array", "categoryarray": rows[::-1]}, shapes=[])
     return Chart(title, said, data, layout | {"hovermode": "closest", "showlegend": several, "barmode": "overlay"})
 
@@ -44,10 +49,11 @@ def _stages(run: Run) -> list[str]:
 
 
 def _marks(run: Run, named: dict[str, str], first: int) -> list[dict[str, Any]]:
-    events = [event for event in run.history.events if event.kind in MARKS and event.step >= first]
+    events = [event for event in run.history.events if event.kind in MARKS and event.step >= first][-MOST:]
     if not events:
         return []
-    places = [named.get(event.target or _stage_at(run, event.step), "") for event in events]
+    stages = stages_at(run, np.array([event.step for event in events]))
+    places = [named.get(event.target or stage, "") for event, stage in zip(events, stages, strict=True)]
     mark: dict[str, Any] = {"type": "scatter", "mode": "markers", "name": "events", "showlegend": False}
     mark |= {"x": [event.step for event in events], "y": places, "customdata": [in_words(event) for event in events]}
     mark["marker"] = {
@@ -59,10 +65,17 @@ def _marks(run: Run, named: dict[str, str], first: int) -> list[dict[str, Any]]:
     return [mark | {"hovertemplate": "%{customdata}<extra></extra>"}]
 
 
-def _stage_at(run: Run, step: int) -> str:
-    return next(
-        (span.stage for span in run.history.stays() if span.first <= step <= span.last), run.history.stage or ""
-    )
+def stages_at(run: Run, steps: Steps) -> list[str]:
+    """The stages that the steps were drawn in; the present one for steps that are not told yet."""
+    spans = run.history.stays()
+    if not spans:
+        return [run.history.stage or ""] * len(steps)
+    places = np.searchsorted([span.first for span in spans], steps, side="right") - 1
+    after = steps > spans[-1].last
+    return [
+        (run.history.stage or "") if late else spans[place].stage if place >= 0 else ""
+        for place, late in zip(places.tolist(), after.tolist(), strict=True)
+    ]
 
 
 def in_words(event: Line) -> str:
@@ -87,30 +100,30 @@ def describe(event: Line) -> str:
 def _course(run: Run) -> str:
     history = run.history
     forth, back = (counted(len(history.of_kind(kind)), kind) for kind in (ADVANCE, ROLLBACK))
-    return (
-        f"stage {history.stage} since step {history.spans()[-1].first}, {forth}, {back} so far"
-        if history.spans()
-        else "not begun"
-    )
+    if not history.spans():
+        return "not begun"
+    since = f", entered at step {history.transitions[-1].step}" if history.transitions else ""
+    return f"stage {history.stage}{since}; {forth}, {back} so far"
 
 
 def exit_tests(view: View) -> Chart:
     """The tests that can end the present stage of the first run, over its steps, each with its threshold."""
     run = view.runs[0]
     title = "Tests that end the stage" + (f" ({run.name})" if len(view.runs) > 1 else "")
-    tests = [test for test in run.history.exit if run.history.tests.latest(test.words) is not None]
+    named = list(zip(names_of_tests(run.history.exit), run.history.exit, strict=True))
+    tests = [(name, test) for name, test in named if run.history.tests.latest(name) is not None]
     spans = run.history.spans()
     if not tests or not spans:
         return Chart(title, "Nothing to show yet: the last stage has no exit, or no test has a value.")
     data: list[dict[str, Any]] = []
     layout = over_steps(view, shapes=[])
     height = 1 / len(tests)
-    for place, test in enumerate(tests):
+    for place, (name, test) in enumerate(tests):
         axis = "" if place == 0 else str(place + 1)
-        steps, values = run.history.tests.series(test.words)
+        steps, values = run.history.tests.series(name)
         here = steps >= spans[-1].first
         seen = look(place, len(tests))
-        data += line(View(view.runs, 1), test.words, steps[here], values[here], values[here], seen)
+        data += line(View(view.runs, 1), name, steps[here], values[here], values[here], seen)
         data[-1] |= {"yaxis": f"y{axis}", "showlegend": True}
         top = 1 - place * height
         layout[f"yaxis{axis}"] = {"domain": [top - height * 0.86, top - height * 0.04], "nticks": 4}
@@ -118,7 +131,7 @@ def exit_tests(view: View) -> Chart:
             {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "yref": f"y{axis}", "y0": test.threshold}
             | {"y1": test.threshold, "line": {"color": GREY, "width": 2, "dash": "dash"}}
         )
-    said = "; ".join(f"{test.words}: {_value(test.value)}{' (met)' if test.met else ''}" for test in run.history.exit)
+    said = "; ".join(f"{name}: {_value(test.value)}{' (met)' if test.met else ''}" for name, test in named)
     return Chart(title, f"Dashed: the thresholds. {said} (step {run.history.step}).", data, layout)
 
 

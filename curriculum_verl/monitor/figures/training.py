@@ -1,5 +1,6 @@
 """The health of the training itself: success, KL, signal, length, entropy, loss, gradient, learning rate."""
 
+from curriculum_verl.monitor.figures.buckets import of_buckets
 from curriculum_verl.monitor.figures.drawing import metric_chart, things, told
 from curriculum_verl.monitor.view import View
 from curriculum_verl.web.charts import Chart
@@ -16,9 +17,9 @@ def success(view: View) -> Chart:
 def kl(view: View) -> Chart:
     """Whichever divergences the run tells."""
     pairs = [
-        ("to the policy of the step before (ppo_kl)", "actor/ppo_kl"),
+        ("to the step before (ppo_kl)", "actor/ppo_kl"),
         ("to the reference (kl_loss)", "actor/kl_loss"),
-        ("rollout to training (rollout_corr/kl)", "rollout_corr/kl"),
+        ("rollout to training", "rollout_corr/kl"),
     ]
     return metric_chart(view, "KL divergence", told(view, pairs), GRPO_ONLY, exponentformat="e")
 
@@ -32,10 +33,8 @@ def filtering(view: View) -> Chart:
 
 def length(view: View) -> Chart:
     """Tokens of a response, of all and by bucket."""
-    buckets = list(dict.fromkeys(bucket for run in view.runs for bucket in run.history.buckets))
-    pairs = [("all", "response_length/mean")]
-    pairs += [(bucket, f"curriculum/response_length/{bucket}") for bucket in buckets]
-    return metric_chart(view, "Response length (tokens)", things(pairs), GRPO_ONLY, rangemode="tozero")
+    drawn = [*things([("all", "response_length/mean")]), *of_buckets(view, "curriculum/response_length/{}")]
+    return metric_chart(view, "Response length (tokens)", drawn, GRPO_ONLY, rangemode="tozero")
 
 
 def entropy(view: View) -> Chart:

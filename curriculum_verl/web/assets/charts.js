@@ -2,58 +2,7 @@
 "use strict";
 (() => {
   const known = new Map(); // by name: the chart as it came last
-  const SHAPE = { width: 1100, height: 460 }; // of a picture that is saved
-  const LEAST = 3; // contrast that lines and areas have with the paper (WCAG 2.2, 1.4.11)
-
-  // Colours: made for white paper, moved towards the ink where they are too faint for the paper that is there.
-  const shade = (name) => getComputedStyle(document.body).getPropertyValue(name).trim();
-  const channels = (hex) => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
-  const linear = (part) => (part / 255 <= 0.04045 ? part / 255 / 12.92 : ((part / 255 + 0.055) / 1.055) ** 2.4);
-  const light = (rgb) => 0.2126 * linear(rgb[0]) + 0.7152 * linear(rgb[1]) + 0.0722 * linear(rgb[2]);
-  const contrast = (one, other) => {
-    const [low, high] = [light(one), light(other)].sort((a, b) => a - b);
-    return (high + 0.05) / (low + 0.05);
-  };
-  const readable = (hex, paper, ink) => {
-    const from = channels(hex);
-    for (let step = 0; step <= 20; step += 1) {
-      const mixed = from.map((part, at) => Math.round(part + (step / 20) * (ink[at] - part)));
-      if (contrast(mixed, paper) >= LEAST) {
-        return `#${mixed.map((part) => part.toString(16).padStart(2, "0")).join("")}${hex.slice(7)}`;
-      }
-    }
-    return hex;
-  };
-
-  const look = () => ({ ink: shade("--cv-ink"), soft: shade("--cv-soft"), paper: shade("--cv-card"), line: shade("--cv-line") });
-  const recoloured = (value, paper, ink) => {
-    if (typeof value === "string") {
-      return /^#[0-9a-fA-F]{6}([0-9a-fA-F]{2})?$/.test(value) ? readable(value, paper, ink) : value;
-    }
-    if (Array.isArray(value)) return value.map((item) => recoloured(item, paper, ink));
-    if (value === null || typeof value !== "object" || "bdata" in value) return value;
-    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, recoloured(item, paper, ink)]));
-  };
-
-  const themed = (chart) => {
-    const { ink, soft, paper, line } = look();
-    const [data, given] = recoloured([chart.data, chart.layout], channels(paper), channels(ink));
-    const axis = { gridcolor: line, linecolor: line, zerolinecolor: line, tickfont: { color: soft }, automargin: true };
-    const layout = {
-      paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", hovermode: "x unified", uirevision: "kept",
-      font: { family: "system-ui, sans-serif", size: 12, color: ink }, margin: { l: 48, r: 16, t: 10, b: 36 },
-      hoverlabel: { bgcolor: paper, bordercolor: line, font: { color: ink } },
-      legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0 }, dragmode: "zoom",
-      showlegend: chart.data.filter((trace) => trace.showlegend !== false).length > 1,
-      modebar: { bgcolor: "rgba(0,0,0,0)", color: soft, activecolor: ink }, ...given,
-    };
-    for (const name of new Set(["xaxis", "yaxis", ...Object.keys(given).filter((key) => /^[xy]axis/.test(key))])) {
-      const own = given[name] ?? {};
-      layout[name] = { ...axis, ...own, title: own.title ? { text: own.title, font: { color: soft }, standoff: 8 } : undefined };
-    }
-    return { data, layout };
-  };
-
+  const opened = new Set(); // keys of the texts that the reader has opened
   const CONFIG = { displaylogo: false, responsive: false, showSendToCloud: false, displayModeBar: "hover",
     modeBarButtonsToRemove: ["toImage", "lasso2d", "select2d", "autoScale2d"] };
 
@@ -78,7 +27,7 @@
       const head = add(this, "div", { className: "cv-head" });
       this.heading = add(head, "h3", { id: `title-${name}` });
       this.save = add(head, "button", { type: "button", className: "cv-save", textContent: "PNG", hidden: true });
-      this.save.addEventListener("click", async () => keep(await image(known.get(name)), `${name}.png`));
+      this.save.addEventListener("click", () => Saving.save([known.get(name)], `${name}.png`));
       this.words = add(this, "p", { className: "cv-summary", id: `summary-${name}` });
       this.plot = add(this, "div", { className: "cv-plot" });
       this.plot.setAttribute("role", "img");
@@ -95,6 +44,7 @@
       this.classList.toggle("cv-empty", empty);
       this.plot.hidden = this.save.hidden = empty;
       this.stale = true;
+      this.classList.toggle("cv-stale", Boolean(this.drawn)); // what was drawn is not what the words say
       const { top, bottom, width } = this.getBoundingClientRect();
       if (width > 0 && bottom > -200 && top < innerHeight + 200) this.draw();
     }
@@ -103,7 +53,8 @@
       const chart = known.get(this.getAttribute("name"));
       if (!chart || !this.stale || this.plot.hidden || this.plot.clientWidth === 0) return;
       this.stale = false;
-      const { data, layout } = themed(chart);
+      this.classList.remove("cv-stale");
+      const { data, layout } = Look.themed(chart, Look.look());
       this.drawn = true;
       Plotly.react(this.plot, data, { ...layout, height: this.plot.clientHeight, width: this.plot.clientWidth }, CONFIG);
       this.dataset.drawn = Number(this.dataset.drawn ?? 0) + 1;
@@ -130,15 +81,6 @@
     }
   }
 
-  // Saving: one chart, or all that are known under each other.
-  const image = (chart) => {
-    const { data, layout } = themed(chart);
-    const title = { text: chart.title.replaceAll("&", "&amp;").replaceAll("<", "&lt;"), x: 0.02, font: { size: 17 } };
-    const whole = { ...layout, ...SHAPE, title, paper_bgcolor: shade("--cv-card"), margin: { ...layout.margin, t: 48 } };
-    return Plotly.toImage({ data, layout: whole }, { format: "png", scale: 2, ...SHAPE });
-  };
-  const keep = (address, name) => Object.assign(document.createElement("a"), { href: address, download: name }).click();
-
   class SaveAll extends HTMLElement {
     connectedCallback() {
       if (this.firstChild) return;
@@ -149,19 +91,45 @@
 
     async all() {
       const charts = [...known.values()].filter((chart) => chart.data.length > 0);
-      const pictures = [];
-      for (const chart of charts) {
-        const picture = new Image();
-        picture.src = await image(chart);
-        await picture.decode();
-        pictures.push(picture);
-      }
-      if (pictures.length === 0) return;
-      const canvas = Object.assign(document.createElement("canvas"), { width: 2 * SHAPE.width, height: 2 * SHAPE.height * pictures.length });
-      pictures.forEach((picture, place) => canvas.getContext("2d").drawImage(picture, 0, 2 * SHAPE.height * place));
-      canvas.toBlob((blob) => keep(URL.createObjectURL(blob), "figures.png"));
+      if (charts.length > 0) await Saving.save(charts, "figures.png");
     }
   }
+
+  class Keep extends HTMLElement { // what the reader has opened stays open: gradio changes it in place, and so shuts it
+    constructor() {
+      super();
+      this.addEventListener("click", ({ target }) => {
+        const key = this.getAttribute("key");
+        if (target.closest("summary")) opened[opened.has(key) ? "delete" : "add"](key);
+      });
+      this.watch = new MutationObserver(() => this.set());
+    }
+
+    connectedCallback() {
+      this.watch.observe(this, { attributes: true, childList: true, subtree: true });
+      this.set();
+    }
+
+    disconnectedCallback() {
+      this.watch.disconnect();
+    }
+
+    set() {
+      const details = this.querySelector("details");
+      const open = opened.has(this.getAttribute("key"));
+      if (details && details.open !== open) details.open = open;
+    }
+  }
+
+  const printing = () => { // all of the page as it is now, on white paper
+    const dark = document.body.classList.contains("dark");
+    document.body.classList.remove("dark");
+    for (const place of document.querySelectorAll("cv-chart")) {
+      place.stale ||= dark;
+      place.draw();
+    }
+    addEventListener("afterprint", () => document.body.classList.toggle("dark", dark), { once: true });
+  };
 
   const followScheme = () => { // of a page without gradio, which does it by itself
     const scheme = matchMedia("(prefers-color-scheme: dark)");
@@ -175,6 +143,8 @@
     customElements.define("cv-chart", Picture);
     customElements.define("cv-feed", Feed);
     customElements.define("cv-save-all", SaveAll);
+    customElements.define("cv-keep", Keep);
+    addEventListener("beforeprint", printing);
     const again = () => document.querySelectorAll("cv-chart").forEach((place) => place.say());
     let dark = document.body.classList.contains("dark");
     new MutationObserver(() => {
