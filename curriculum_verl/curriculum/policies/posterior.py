@@ -18,6 +18,7 @@ _BUCKET_MEMORY = 6.0  # discounting never leaves a bucket less evidence than thi
 _LEAST_EVIDENCE = 0.1  # what years of forgetting leave of either side: a Beta needs both above 0
 _OFFLINE_EVIDENCE = 4.0  # what a bucket's offline mean pass rate is worth
 _THOMPSON_DRAWS = 256
+_STRETCH_POWER = 4.0  # half of a bucket's stretch is earned at a pass rate of 0.84, a sixteenth at 0.5
 _PROMPT_EVIDENCE_LIMIT = 1024.0  # float16 counts this high to the half
 
 
@@ -26,7 +27,9 @@ class Posterior(SharePolicy):
 
     Bucket b has a discounted Beta(a, b): the stage's shares are the chances of each bucket to be the most useful one
     under a Thompson draw, usefulness of a pass rate p being p^target (1 - p)^(1 - target), which peaks at the target.
-    A share `stretch` moves one bucket harder than that choice, a share `floor` follows the stage's mix.
+    Of a bucket with the pass rate p a share `stretch` * p^4 moves one bucket harder, a share `floor` follows the
+    stage's mix. So what is half solved keeps nearly all of its slots, and what is mastered hands them on before the
+    harder bucket has shown a success: usefulness alone would wait for that.
 
     Inside a bucket `candidates` times as many prompts as needed are taken from the walk, and the most useful by a
     Thompson draw are kept; a share `floor` is kept blindly. A prompt's posterior is its own evidence, halved every
@@ -47,7 +50,7 @@ class Posterior(SharePolicy):
         bucket_decay: Share = 0.8,
         candidates: Count = 4,
         floor: Share = 0.1,
-        stretch: Share = 0.25,
+        stretch: Share = 1.0,
     ):
         super().__init__(pools)
         self._target, self._half_life, self._strength = target, half_life, strength
@@ -65,10 +68,11 @@ class Posterior(SharePolicy):
         wins, losses = np.maximum(_LEAST_EVIDENCE, (self._wins[members], self._losses[members]))
         rates = self._random.next().beta(wins, losses, (_THOMPSON_DRAWS, len(members)))
         best = np.bincount(self._usefulness(rates).argmax(axis=1), minlength=len(members)) / _THOMPSON_DRAWS
-        harder = np.concatenate([[0.0], best[:-1]])
-        harder[-1] += best[-1]
+        moving = best[:-1] * self._stretch * (wins / (wins + losses))[:-1] ** _STRETCH_POWER
+        best[:-1] -= moving
+        best[1:] += moving
         shares = self._floor * self.mix
-        shares[members] += (1 - self._floor) * ((1 - self._stretch) * best + self._stretch * harder)
+        shares[members] += (1 - self._floor) * best
         return shares
 
     def _usefulness(self, rates: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -43,23 +43,32 @@ def test_metrics_are_the_posterior_means(make_policy):
     assert policy.metrics()["rate/hard"] == 0.5
 
 
-@pytest.mark.parametrize("stretch", [0.0, 0.3, 1.0])
-def test_stretch_moves_that_share_one_bucket_harder(make_policy, stretch):
+@pytest.mark.parametrize("stretch", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("rate", [0.5, 0.75, 0.875])
+def test_a_bucket_hands_on_the_more_slots_the_better_it_is_solved(make_policy, rate, stretch):
     policy = make_policy("posterior", BUCKETS, stretch=stretch, floor=0.0)
-    teach(policy, [0.5, 0.01, 0.01], steps=60)
-    assert policy.shares(10) == pytest.approx([1 - stretch, stretch, 0.0], abs=0.02)
+    teach(policy, [rate, 0.0, 0.0], steps=60)
+    moved = stretch * rate**4
+    assert policy.shares(10) == pytest.approx([1 - moved, moved, 0.0], abs=0.03)
 
 
-def test_the_hardest_bucket_cannot_be_stretched(make_policy):
-    policy = make_policy("posterior", BUCKETS, stretch=1.0, floor=0.0)
-    teach(policy, [0.99, 0.99, 0.5], steps=60)
-    assert policy.shares(10) == pytest.approx([0.0, 0.0, 1.0], abs=0.02)
+def test_slots_move_one_bucket_only(make_policy):
+    policy = make_policy("posterior", BUCKETS, floor=0.0, target=0.9)
+    teach(policy, [0.875, 0.5, 0.0], steps=60)
+    moved = 0.875**4
+    assert policy.shares(10) == pytest.approx([1 - moved, moved, 0.0], abs=0.03)
 
 
-def test_stretch_skips_buckets_that_are_not_in_the_stage(make_policy):
-    policy = make_policy("posterior", BUCKETS, stretch=1.0, floor=0.0, mix={"easy": 0.5, "hard": 0.5})
-    teach(policy, [0.5, 0.5, 0.01], steps=60)
-    assert policy.shares(10) == pytest.approx([0.0, 0.0, 1.0], abs=0.02)
+def test_the_hardest_bucket_keeps_its_slots(make_policy):
+    policy = make_policy("posterior", BUCKETS, floor=0.0)
+    teach(policy, [1.0, 1.0, 0.75], steps=60)
+    assert policy.shares(10) == pytest.approx([0.0, 0.0, 1.0], abs=0.03)
+
+
+def test_slots_skip_buckets_that_are_not_in_the_stage(make_policy):
+    policy = make_policy("posterior", BUCKETS, floor=0.0, mix={"easy": 0.5, "hard": 0.5})
+    teach(policy, [0.75, 0.5, 0.0], steps=60)
+    assert policy.shares(10) == pytest.approx([1 - 0.75**4, 0.0, 0.75**4], abs=0.03)
 
 
 def test_the_floor_is_kept_whatever_is_learned(make_policy):
