@@ -80,10 +80,8 @@ def test_check_uses_the_manifest_that_the_recipe_names(tmp_path: Path, capsys: p
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["simulate"],
-        ["simulate", RECIPE, "--compare", RECIPE],
         ["simulate", RECIPE, "--steps", "0"],
-        ["simulate", RECIPE, "--learner"],
+        ["simulate", RECIPE, "--as-logged"],
         ["simulate", RECIPE, "--seed", "-1"],
         ["simulate", RECIPE, "--learn-rate", "nan"],
     ],

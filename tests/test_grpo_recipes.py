@@ -26,7 +26,16 @@ from omegaconf import DictConfig, OmegaConf
 
 FOLDER = Path(__file__).parent.parent / "recipes" / "grpo_curriculum"
 RECIPES = {path.stem: path for path in sorted(FOLDER.glob("*.yaml")) if not path.name.startswith("_")}
-NAMED = {"three_stages", "five_stages", "reward_curriculum", "cumulative", "adarft", "posterior", "posterior_filter", "lora"}
+NAMED = {
+    "three_stages",
+    "five_stages",
+    "reward_curriculum",
+    "cumulative",
+    "adarft",
+    "posterior",
+    "posterior_filter",
+    "lora",
+}
 PAGE, WIDTH = 60, 120  # lines, characters
 # Not verl's.
 OURS = ("curriculum", "hydra", "defaults")

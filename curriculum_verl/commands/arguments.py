@@ -60,3 +60,11 @@ def _number(text: str, kind: Callable[[str], Number], fits: Callable[[Number], b
 
 def _refused(text: str, expected: str) -> argparse.ArgumentTypeError:
     return argparse.ArgumentTypeError(f"got {text!r}, expected {expected}")
+
+
+def port(text: str) -> int:
+    """A TCP port, 0 for any that is free."""
+    number = int(text) if text.isascii() and text.isdigit() else -1
+    if not 0 <= number < 65536:
+        raise _refused(text, "a port from 0 to 65535")
+    return number

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from curriculum_verl.commands.arguments import path
+from curriculum_verl.commands.arguments import path, port
 
 if TYPE_CHECKING:
     from curriculum_verl.monitor.runs import Run
@@ -23,14 +23,6 @@ examples:
   curriculum-verl monitor --metrics outputs/run/curriculum.jsonl --rollouts outputs/rollouts
   curriculum-verl monitor outputs/run --export report        # no page: CSV, JSON and one HTML file
 """
-
-
-def port(text: str) -> int:
-    """A TCP port, 0 for any that is free."""
-    number = int(text) if text.isascii() and text.isdigit() else -1
-    if not 0 <= number < 65536:
-        raise argparse.ArgumentTypeError(f"got {text!r}, expected a port from 0 to 65535")
-    return number
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -1,7 +1,8 @@
-"""What commands share that play curricula: the arguments of a simulation, its buckets, and its prompts."""
+"""What commands share that play curricula: the arguments of a simulation, its run, and its prompts."""
 
 import argparse
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from curriculum_verl.commands.arguments import count, gain, path, whole
@@ -9,11 +10,25 @@ from curriculum_verl.commands.arguments import count, gain, path, whole
 if TYPE_CHECKING:
     from curriculum_verl.curriculum.config import CurriculumConfig
     from curriculum_verl.simulation.prompts import Prompts
-    from curriculum_verl.simulation.run import Settings
+    from curriculum_verl.simulation.run import RunSettings
 
-BUCKETS = """Buckets are those of the recipe's manifest if it is there, else of --buckets, else in the order in which
-the stages name them. Rollout files named like buckets (easy.jsonl) are those buckets, ordered by their mean score;
-other files are cut into the buckets by mean score."""
+PROMPTS = """With --rollouts a learner starts where these stand, prompt by prompt; with --as-logged, nothing is learned
+and every response is one of those that were logged. Without rollouts, prompts are invented.
+
+Buckets are those of --buckets, else of the recipe's manifest if it is there, else in the order in which the stages
+name them. Rollout files named like buckets (easy.jsonl) are those buckets, ordered by their mean score; if none is
+named so, all prompts are cut into the buckets by mean score.
+
+Steps, batch, responses and validations are those that the recipe gives to verl, itself or in files beside it that it
+names under `defaults`: trainer.total_training_steps, data.train_batch_size, actor_rollout_ref.rollout.n and
+trainer.test_freq; curriculum.group_size holds too.
+
+Tokens are those of responses. Logged ones count by the mean length of their bucket, 4 characters a token; where there
+is no text, and on invented prompts, a response counts as 256."""
+
+SAID = ("steps", "batch", "responses", "validate_every")
+"""What the recipe may say, if the command line does not."""
+BATCH, RESPONSES, VALIDATE_EVERY = 64, 8, 10  # where neither does
 
 
 def add_prompts(parser: argparse.ArgumentParser) -> None:
@@ -24,25 +39,70 @@ def add_prompts(parser: argparse.ArgumentParser) -> None:
 
 def add_run(parser: argparse.ArgumentParser, steps: int) -> None:
     """The run that is simulated, and the learner that stands for the model."""
+    otherwise = {"steps": steps, "batch": BATCH, "responses": RESPONSES, "validate_every": VALIDATE_EVERY}
+    words = {"steps": "training steps", "batch": "prompts a step", "responses": "responses a prompt"}
+    words |= {"validate_every": "steps between validations"}
     run = parser.add_argument_group("the run")
     run.add_argument("--prompts", type=count, default=1000, help="invented prompts a bucket (%(default)s)")
-    run.add_argument("--steps", type=count, default=steps, help="training steps (%(default)s)")
-    run.add_argument("--batch", type=count, default=64, help="prompts a step (%(default)s)")
-    run.add_argument("--responses", type=count, default=8, help="responses a prompt (%(default)s)")
-    run.add_argument("--validate-every", type=count, default=10, help="steps between validations (%(default)s)")
+    for name in SAID:
+        told = f"{words[name]} (default: the recipe's, else {otherwise[name]})"
+        run.add_argument(_flag(name), type=count, help=told)
     run.add_argument("--validation-trials", type=count, default=200, help="responses a bucket (%(default)s)")
-    run.add_argument("--seed", type=whole, default=0, help="of the learner and its answers (%(default)s)")
+    run.add_argument("--seed", type=whole, default=0, help="of invented prompts and of answers (%(default)s)")
     learner = parser.add_argument_group("the learner")
     learner.add_argument("--learn-rate", type=gain, default=0.15, help="gain of a batch full of signal (%(default)s)")
     learner.add_argument("--transfer", type=gain, default=0.3, help="share that neighbours get (%(default)s)")
     learner.add_argument("--forget", type=gain, default=0.01, help="loss a step without replay (%(default)s)")
+    parser.set_defaults(otherwise=otherwise)
 
 
-def run_settings(args: argparse.Namespace) -> "Settings":
-    """The run that the arguments ask for."""
-    from curriculum_verl.simulation.run import Settings
+def add_as_logged(parser: argparse.ArgumentParser) -> None:
+    """The model as it was when rollouts were logged."""
+    parser.add_argument("--as-logged", action="store_true", help="with --rollouts: responses are those of the log")
 
-    return Settings(args.steps, args.batch, args.responses, args.validate_every, args.validation_trials, args.seed)
+
+def check_as_logged(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+    """Nothing was logged without rollouts."""
+    if args.as_logged and not args.rollouts:
+        parser.error("--as-logged: needs --rollouts")
+
+
+def run_settings(args: argparse.Namespace, recipe: Path) -> "RunSettings":
+    """The run of a recipe, with what the arguments ask for."""
+    from curriculum_verl.commands.recipe_run import group_sizes
+    from curriculum_verl.simulation.run import RunSettings
+
+    numbers = {name: number for name, (number, _) in _numbers(args, recipe).items()}
+    trials, seed = args.validation_trials, args.seed
+    return RunSettings(**numbers, validation_trials=trials, seed=seed, group_size=group_sizes(recipe))
+
+
+def run_in_words(args: argparse.Namespace, recipe: Path) -> str:
+    """The same for people, every number with where it comes from."""
+    told = {name: f"{number:,} ({source})" for name, (number, source) in _numbers(args, recipe).items()}
+    return (
+        f"run: steps {told['steps']}, prompts a step {told['batch']}, responses a prompt {told['responses']}, "
+        f"steps between validations {told['validate_every']}"
+    )
+
+
+def _numbers(args: argparse.Namespace, recipe: Path) -> dict[str, tuple[int, str]]:
+    """Every number of the run with its source: the command line, a file of the recipe, or the default."""
+    from curriculum_verl.commands.recipe_run import run_of
+
+    said = run_of(recipe)
+    found: dict[str, tuple[int, str]] = {}
+    for name in SAID:
+        asked = getattr(args, name)
+        if asked is not None:
+            found[name] = asked, _flag(name)
+        else:
+            found[name] = said.get(name, (args.otherwise[name], "default"))
+    return found
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
 
 
 def learner_settings(args: argparse.Namespace) -> dict[str, float]:
@@ -52,11 +112,11 @@ def learner_settings(args: argparse.Namespace) -> dict[str, float]:
 
 def find_prompts(args: argparse.Namespace, configs: "Sequence[CurriculumConfig]") -> "Prompts":
     """The prompts that recipes are played on: those of rollouts, or invented ones."""
-    from curriculum_verl.simulation.logs import read_prompts
+    from curriculum_verl.simulation.logs import read_log
     from curriculum_verl.simulation.prompts import Prompts
 
     sizes = _bucket_sizes(args, configs)
-    return Prompts(sizes, args.seed, read_prompts(args.rollouts) if args.rollouts else None)
+    return Prompts.logged(read_log(args.rollouts, list(sizes))) if args.rollouts else Prompts(sizes)
 
 
 def _bucket_sizes(args: argparse.Namespace, configs: "Sequence[CurriculumConfig]") -> dict[str, int]:

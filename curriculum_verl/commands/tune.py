@@ -2,20 +2,20 @@
 
 import argparse
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from curriculum_verl.commands.arguments import path
-from curriculum_verl.commands.monitor import port
-from curriculum_verl.commands.simulating import BUCKETS, add_prompts, add_run, find_prompts, learner_settings
+from curriculum_verl.commands.arguments import path, port
+from curriculum_verl.commands.simulating import PROMPTS, add_prompts, add_run, find_prompts, learner_settings
 
 if TYPE_CHECKING:
     from curriculum_verl.tuning.model import Tuning
+    from curriculum_verl.tuning.playing import Recipe
 
 DESCRIPTION = """Edit stages, mixes, thresholds and policies of a recipe on a page that plays every change at once,
 with the engine itself against a learner that starts where rollouts stand, or against a simple one. Saves a new file
 beside the recipe, or the one of --out; nothing is overwritten unasked."""
 
-EPILOG = f"""{BUCKETS}
+EPILOG = f"""{PROMPTS}
 
 Without --host the page is for this machine alone; on any other host it asks for a token, which is printed.
 
@@ -54,6 +54,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error("--as-logged: needs --rollouts")
     if args.out is not None and not args.out.absolute().parent.is_dir():
         parser.error(f"--out: there is no folder {args.out.parent}; make it, or name a file in one that is there")
+    if args.out is not None and (args.out.is_symlink() or (args.out.exists() and not args.out.is_file())):
+        parser.error(f"--out: {args.out} is no plain file; name a file, which may be there or not")
     from curriculum_verl.web.extra import require_pages
 
     require_pages("curriculum-verl tune")
@@ -71,24 +73,34 @@ def main(argv: Sequence[str] | None = None) -> int:
 def prepare(args: argparse.Namespace) -> "Tuning":
     """What the page edits and plays on."""
     from curriculum_verl.commands.recipe import check_block, read_recipe
-    from curriculum_verl.commands.simulating import run_settings
+    from curriculum_verl.commands.simulating import run_in_words, run_settings
+    from curriculum_verl.errors import InputError
+    from curriculum_verl.simulation.setup import Setup
     from curriculum_verl.tuning.model import Tuning
-    from curriculum_verl.tuning.saving import Saving
-    from curriculum_verl.tuning.trial import Setting
+    from curriculum_verl.tuning.saving import Saving, read_text
+    from curriculum_verl.tuning.session import opened
+    from curriculum_verl.tuning.trial import read_setup
+    from curriculum_verl.verl_plugin.settings import read_settings
 
     config = read_recipe(args.recipe)
     prompts = find_prompts(args, [config])
     read_recipe(args.recipe, prompts.buckets)
-    text = args.recipe.read_text(encoding="utf-8-sig")
-    setting = Setting(run_settings(args), learns=not args.as_logged, learner=learner_settings(args))
-    for name, value in setting.values().items():
-        setting = setting.with_value(name, value)
+    content = args.recipe.read_bytes()
+    setting = Setup(run_settings(args, args.recipe), learns=not args.as_logged, learner=learner_settings(args))
+    problems = read_setup({name: str(value) for name, value in setting.values().items()})[1]
+    if problems:
+        raise InputError("; ".join(problems.values()))
+
+    def checked(block: dict[str, Any], buckets: Sequence[str]) -> "Recipe":
+        return check_block(block, buckets, str(args.recipe)), read_settings(block).group_size
+
     return Tuning(
         args.recipe,
-        text,
+        opened(read_text(content)),
         prompts,
-        lambda block, buckets: check_block(block, buckets, str(args.recipe)),
+        checked,
         setting,
-        Saving(args.recipe, args.out),
+        Saving(args.recipe, content, args.out),
         logged=bool(args.rollouts),
+        told=run_in_words(args, args.recipe),
     )

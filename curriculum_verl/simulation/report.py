@@ -1,11 +1,11 @@
-"""What a simulation showed, as text: the timeline of stages, what every bucket took, recipes side by side."""
+"""What a simulation showed, as text: the timeline of stages, what every bucket took, warnings and alerts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from curriculum_verl.curriculum import CurriculumConfig
-from curriculum_verl.simulation.run import Settings, Trace
+from curriculum_verl.simulation.run import RunSettings, Trace
 
 TARGETS = (0.5, 0.7, 0.9)
 
@@ -25,9 +25,10 @@ def table(rows: Sequence[Row]) -> str:
     return "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:]])
 
 
-def report(trace: Trace, config: CurriculumConfig, run: Settings) -> str:
+def report(trace: Trace, config: CurriculumConfig, run: RunSettings) -> str:
     """The whole text for one recipe."""
-    batch = f"{run.batch} prompts x {run.responses} responses"
+    others = ", ".join(f"{size} of {bucket}" for bucket, size in run.group_size.items())
+    batch = f"{run.batch} prompts x {run.responses} responses" + (f" ({others})" if others else "")
     head = f"{len(trace.stages)} steps of {batch}, {trace.validations} validations"
     parts = [head, timeline(trace, config.stages[0].name), by_bucket(trace), "\n".join(notes(trace))]
     return "\n\n".join(part for part in parts if part)
@@ -78,20 +79,14 @@ def bucket_rows(trace: Trace) -> list[Row]:
     return rows
 
 
-def comparison(traces: Mapping[str, Trace]) -> str:
-    """Recipes side by side: transitions, tokens, pass rates at the end, tokens to reach a mean pass rate."""
-    runs = list(traces.values())
-    rows: list[Row] = [["", *traces], ["steps", *(len(run.stages) for run in runs)]]
-    rows.append(["transitions", *(" ".join(f"{t.kind}@{t.step}" for t in run.transitions) or "-" for run in runs)])
-    rows.append(["tokens", *(f"{run.tokens.sum():,.0f}" for run in runs)])
-    for b, bucket in enumerate(runs[0].buckets):
-        rows.append([f"pass rate of {bucket}", *(float(run.pass_rates[-1, b]) for run in runs)])
-        rows.append([f"tokens on {bucket}", *(f"{run.tokens[:, b].sum():,.0f}" for run in runs)])
-    rows.append(["mean pass rate", *(float(run.pass_rates[-1].mean()) for run in runs)])
-    for target in TARGETS:
-        reached = [tokens_to(run, target) for run in runs]
-        rows.append([f"tokens to a mean of {target}", *("not reached" if r is None else f"{r:,.0f}" for r in reached)])
-    return table(rows)
+def first_steps(trace: Trace, stages: Sequence[str]) -> dict[str, int | None]:
+    """The step after which every stage was first entered, 0 for the first; None for one that never was."""
+    entered: dict[str, int | None] = dict.fromkeys(stages)
+    entered[stages[0]] = 0
+    for transition in trace.transitions:
+        if entered[transition.target] is None:
+            entered[transition.target] = transition.step
+    return entered
 
 
 def tokens_to(trace: Trace, target: float) -> float | None:

@@ -1,18 +1,20 @@
 """Playing a curriculum: the engine draws, a world answers, and everything that happened is written down."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import trange
 
 from curriculum_verl.curriculum import Alert, Curriculum, CurriculumConfig, Decision, Rate, Transition
+from curriculum_verl.errors import InputError, unknown_name
 from curriculum_verl.simulation.worlds import World
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
-    """The run that is simulated."""
+class RunSettings:
+    """The run that is simulated; `group_size` has the responses of buckets that get others than `responses`."""
 
     steps: int = 300
     batch: int = 64
@@ -20,6 +22,14 @@ class Settings:
     validate_every: int = 10
     validation_trials: int = 200
     seed: int = 0
+    group_size: Mapping[str, int] = field(default_factory=dict)
+
+    def responses_by_bucket(self, buckets: tuple[str, ...]) -> NDArray[np.int64]:
+        """How many responses a prompt of each bucket gets."""
+        for name in self.group_size:
+            if name not in buckets:
+                raise InputError(f"curriculum.group_size: {unknown_name('bucket', name, buckets)}")
+        return np.array([self.group_size.get(name, self.responses) for name in buckets])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,7 +40,7 @@ class Trace:
     stages: NDArray[np.int64]
     prompts: NDArray[np.int64]
     tokens: NDArray[np.float64]
-    success: NDArray[np.float64]  # of the training batch, by step
+    success: NDArray[np.float64]  # of the training batch, by step: the mean of its prompts' pass rates
     pass_rates: NDArray[np.float64]  # true rates before the first step and after every one: one row more
     transitions: tuple[Transition, ...]
     validations: int
@@ -40,13 +50,14 @@ class Trace:
     stop: str | None
 
 
-def simulate(config: CurriculumConfig, world: World, settings: Settings, label: str | None = "simulate") -> Trace:
+def simulate(config: CurriculumConfig, world: World, settings: RunSettings, label: str | None = "simulate") -> Trace:
     """Play the curriculum until the steps are over or it asks to stop; without a label no bar shows how far it is.
 
     Like the trainer: a step is observed, then validated if that is due or asked for, and a checkpoint stands at every
     transition, to which a rollback of weights returns.
     """
     curriculum = Curriculum(config, world.index)
+    responses = settings.responses_by_bucket(world.index.names)
     random = np.random.default_rng(settings.seed)
     stages, prompts, tokens, success, rates = [], [], [], [], [world.pass_rates()]
     decisions: list[Decision] = []
@@ -54,15 +65,17 @@ def simulate(config: CurriculumConfig, world: World, settings: Settings, label: 
     checkpoints: dict[int, NDArray[np.float64]] = {}
     for step in trange(1, settings.steps + 1, desc=label, unit=" steps", disable=None if label else True):
         draw = curriculum.draw(settings.batch)
-        scores = world.respond(draw.prompts, settings.responses, random)
-        world.learn(draw.prompts, scores)
+        answers = world.respond(draw.prompts, responses[draw.buckets], random)
+        pass_rates = answers.pass_rates
+        world.learn(draw.prompts, pass_rates)
         counts = np.bincount(draw.buckets, minlength=len(world.index.names))
         stages.append(draw.stage)
         prompts.append(counts)
-        tokens.append(counts * settings.responses * world.tokens)
-        success.append(float((scores >= config.pass_threshold).mean()))
+        tokens.append(counts * responses * world.tokens)
+        success.append(float(pass_rates.mean()))
         rates.append(world.pass_rates())
-        decision = curriculum.observe(step, draw.prompts, scores)
+        scores, passed = answers.by_prompt(answers.scores), answers.by_prompt(answers.passed.astype(np.float64))
+        decision = curriculum.observe(step, draw.prompts, scores, passed=passed)
         made_now = [decision]
         if decision.validate or step % settings.validate_every == 0:
             decision = curriculum.evaluate(step, _validate(rates[-1], world.index.names, settings, random))
@@ -92,7 +105,7 @@ def simulate(config: CurriculumConfig, world: World, settings: Settings, label: 
 
 
 def _validate(
-    rates: NDArray[np.float64], names: tuple[str, ...], settings: Settings, random: np.random.Generator
+    rates: NDArray[np.float64], names: tuple[str, ...], settings: RunSettings, random: np.random.Generator
 ) -> dict[str, Rate]:
     passed = random.binomial(settings.validation_trials, rates)
     return {

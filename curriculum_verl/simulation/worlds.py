@@ -6,10 +6,33 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from curriculum_verl.curriculum.feedback import Scores
 from curriculum_verl.curriculum.index import PromptIndex
 
 SCREENING = 8  # responses by which invented prompts were bucketed
-TOKENS = 256.0  # a response's length where nothing was logged
+TOKENS = 256.0  # a response's length where no text was logged
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Answers:
+    """The responses to a batch, prompt after prompt, each with its score and whether that passes."""
+
+    scores: NDArray[np.float64]
+    passed: NDArray[np.bool_]
+    counts: NDArray[np.int64]  # responses of every prompt
+
+    @property
+    def pass_rates(self) -> NDArray[np.float64]:
+        """The share of every prompt's responses that pass."""
+        firsts = np.cumsum(self.counts) - self.counts
+        return np.asarray(np.add.reduceat(self.passed.astype(np.float64), firsts) / self.counts)
+
+    def by_prompt(self, values: NDArray[np.float64]) -> Scores:
+        """Values of all responses, as the engine takes them."""
+        first = int(self.counts[0])
+        if (self.counts == first).all():
+            return values.reshape(-1, first)
+        return [group.tolist() for group in np.split(values, np.cumsum(self.counts)[:-1])]
 
 
 class World(Protocol):
@@ -18,11 +41,11 @@ class World(Protocol):
     index: PromptIndex
     tokens: NDArray[np.float64]  # mean tokens of a response, by bucket
 
-    def respond(self, prompts: NDArray[np.int64], responses: int, random: np.random.Generator) -> NDArray[np.float64]:
-        """Scores of so many responses to every prompt."""
+    def respond(self, prompts: NDArray[np.int64], counts: NDArray[np.int64], random: np.random.Generator) -> Answers:
+        """So many responses to every prompt."""
 
-    def learn(self, prompts: NDArray[np.int64], scores: NDArray[np.float64]) -> None:
-        """One training step."""
+    def learn(self, prompts: NDArray[np.int64], pass_rates: NDArray[np.float64]) -> None:
+        """One training step on groups of which so many passed."""
 
     def pass_rates(self) -> NDArray[np.float64]:
         """The present mean pass rate of every bucket."""
@@ -43,20 +66,25 @@ class LoggedWorld:
     scores: NDArray[np.float64]  # all prompts' scores, one prompt after the other
     starts: NDArray[np.int64]  # where each prompt's scores start; one more at the end
     pass_threshold: float
+    _rates: NDArray[np.float64] = field(init=False)
 
-    def respond(self, prompts: NDArray[np.int64], responses: int, random: np.random.Generator) -> NDArray[np.float64]:
+    def __post_init__(self) -> None:
+        rates = prompt_pass_rates(self.scores, self.starts, self.pass_threshold)
+        self._rates = np.add.reduceat(rates, self.index.offsets[:-1]) / self.index.sizes
+
+    def respond(self, prompts: NDArray[np.int64], counts: NDArray[np.int64], random: np.random.Generator) -> Answers:
         """A sample of what was logged."""
-        first, count = self.starts[prompts], np.diff(self.starts)[prompts]
-        sample = random.integers(0, count[:, None], (len(prompts), responses))
-        return np.take(self.scores, first[:, None] + sample)
+        first, logged = self.starts[prompts], np.diff(self.starts)[prompts]
+        sample = random.integers(0, np.repeat(logged, counts))
+        scores = self.scores[np.repeat(first, counts) + sample]
+        return Answers(scores, scores >= self.pass_threshold, counts)
 
-    def learn(self, prompts: NDArray[np.int64], scores: NDArray[np.float64]) -> None:
+    def learn(self, prompts: NDArray[np.int64], pass_rates: NDArray[np.float64]) -> None:
         """A log does not learn."""
 
     def pass_rates(self) -> NDArray[np.float64]:
         """The logged pass rates."""
-        rates = prompt_pass_rates(self.scores, self.starts, self.pass_threshold)
-        return np.asarray(np.add.reduceat(rates, self.index.offsets[:-1]) / self.index.sizes)
+        return self._rates
 
     def weights(self) -> NDArray[np.float64]:
         """A log has none."""
@@ -82,22 +110,23 @@ class Learner:
     learn_rate: float = 0.15
     transfer: float = 0.3
     forget: float = 0.01
+    failing: float = 0.0  # the score of a response that does not pass
+    passing: float = 1.0
     start: NDArray[np.float64] = field(init=False)
 
     def __post_init__(self) -> None:
         self.start = self.ability.copy()
 
-    def respond(self, prompts: NDArray[np.int64], responses: int, random: np.random.Generator) -> NDArray[np.float64]:
-        """1 where a response passes, else 0."""
-        chance = self._chance(prompts)
-        return (random.random((len(prompts), responses)) < chance[:, None]).astype(np.float64)
+    def respond(self, prompts: NDArray[np.int64], counts: NDArray[np.int64], random: np.random.Generator) -> Answers:
+        """Each passes with its prompt's chance."""
+        passed = random.random(int(counts.sum())) < np.repeat(self._chance(prompts), counts)
+        return Answers(np.where(passed, self.passing, self.failing), passed, counts)
 
-    def learn(self, prompts: NDArray[np.int64], scores: NDArray[np.float64]) -> None:
+    def learn(self, prompts: NDArray[np.int64], pass_rates: NDArray[np.float64]) -> None:
         """Practise what has a signal, pass some on, forget what was not seen."""
         buckets = self.index.bucket_of(prompts)
-        rate = scores.mean(axis=1)
         count = len(self.ability)
-        signal = np.bincount(buckets, weights=4 * rate * (1 - rate), minlength=count) / len(prompts)
+        signal = np.bincount(buckets, weights=4 * pass_rates * (1 - pass_rates), minlength=count) / len(prompts)
         share = np.bincount(buckets, minlength=count) / len(prompts)
         spread = np.zeros(count)
         spread[1:] += signal[:-1]
@@ -150,11 +179,27 @@ def invented_learner(buckets: dict[str, int], seed: int, **parameters: float) ->
 
 
 def learner_from_log(log: LoggedWorld, **parameters: float) -> Learner:
-    """A learner that starts where the log stands; a prompt never or always passed is half a response off."""
+    """A learner that starts where the log stands; a prompt never or always passed is half a response off.
+
+    Its scores are the log's mean passing and mean failing one; where a log has none of a kind, as far on the other
+    side of the threshold as the other kind, and at least 0.5.
+    """
     count = np.diff(log.starts)
     rates = prompt_pass_rates(log.scores, log.starts, log.pass_threshold)
     rates = np.clip(rates, 0.5 / count, 1 - 0.5 / count)
     logit = np.log(rates) - np.log1p(-rates)
     ability = np.add.reduceat(logit, log.index.offsets[:-1]) / log.index.sizes
     offset = (logit - np.repeat(ability, log.index.sizes)).astype(np.float32)
-    return Learner(log.index, log.tokens, ability, offset, **parameters)
+    failing, passing = _score_of_each_kind(log)
+    return Learner(log.index, log.tokens, ability, offset, failing=failing, passing=passing, **parameters)
+
+
+def _score_of_each_kind(log: LoggedWorld) -> tuple[float, float]:
+    passed = log.scores >= log.pass_threshold
+    means = [float(log.scores[kind].mean()) if kind.any() else None for kind in (~passed, passed)]
+    away = next(max(0.5, abs(mean - log.pass_threshold)) for mean in means if mean is not None)
+    failing, passing = means
+    return (
+        log.pass_threshold - away if failing is None else failing,
+        log.pass_threshold + away if passing is None else passing,
+    )

@@ -20,6 +20,17 @@ def get(block: Any, place: Place) -> Any:
     return block
 
 
+def has_room(block: Any, place: Place) -> bool:
+    """Whether something can be put there: what it lies in is a mapping or a list, or not there yet."""
+    for key in place:
+        if block is None:
+            return True
+        if not isinstance(block, Mapping if isinstance(key, str) else list):
+            return False
+        block = get(block, (key,))
+    return True
+
+
 def put(block: Any, place: Place, value: Any) -> Any:
     """The block with the value there; None takes the key away. What a place lies in is made where it is missing."""
     made = deepcopy(block)
@@ -55,11 +66,12 @@ def _leaves(value: Any, place: Place) -> Iterator[tuple[Place, Any]]:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """At a place of a block: another value, or none any more."""
+    """At a place of a block: another value, or none any more; `old` is what stood there."""
 
     place: Place
     value: Any
     gone: bool = False
+    old: Any = None
 
 
 def changes(old: Any, new: Any, place: Place = ()) -> Iterator[Change]:
@@ -75,4 +87,4 @@ def changes(old: Any, new: Any, place: Place = ()) -> Iterator[Change]:
         for position, pair in enumerate(zip(old, new, strict=True)):
             yield from changes(*pair, (*place, position))
     elif type(old) is not type(new) or old != new:
-        yield Change(place, new)
+        yield Change(place, new, old=old)

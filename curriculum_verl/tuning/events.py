@@ -1,156 +1,172 @@
-"""What happens on the page: every event answers with what has changed of it, and leaves the rest alone."""
+"""What happens on the page: every event tells what fields show, and is answered with what has changed of the page.
 
+An answer comes at once. What comes of a recipe is played in an event of its own, which every answer sets off.
+"""
+
+import asyncio
+import threading
 from collections.abc import Callable
-from dataclasses import replace
+from concurrent.futures import Future
 from functools import partial
 from typing import Any
 
-from curriculum_verl.errors import CurriculumError, InputError
+from curriculum_verl.errors import CurriculumError
 from curriculum_verl.pages import Html, element
 from curriculum_verl.tuning import panels, session
+from curriculum_verl.tuning.desk import Desk
 from curriculum_verl.tuning.figures import draw
 from curriculum_verl.tuning.layout import Parts
-from curriculum_verl.tuning.model import Tuning, View, titles, viewed, with_setting
+from curriculum_verl.tuning.model import Tuning, titles
+from curriculum_verl.tuning.playing import Shown
+from curriculum_verl.tuning.session import MOST_STAGES, Editing
+from curriculum_verl.tuning.trial import Abandoned
 from curriculum_verl.web.charts import feed
 from curriculum_verl.web.quiet import QUIETLY, fetch_always, gr
 
-# One change at a time, the last one in any case: what was typed in between need not be played.
-AT_ONCE: dict[str, Any] = {**QUIETLY, "concurrency_id": "tuning", "concurrency_limit": 1}
-PANELS = ("stages", "standing", "feed", "story")
+IN_TURN: dict[str, Any] = {**QUIETLY, "concurrency_id": "tuning", "concurrency_limit": 1}
+ACTIONS: dict[str, Callable[[Desk], None]] = {
+    "copy": lambda desk: desk.arrange(session.with_stage_after),
+    "remove": lambda desk: desk.arrange(session.without_stage),
+    "earlier": lambda desk: desk.arrange(partial(session.with_stage_moved, by=-1)),
+    "later": lambda desk: desk.arrange(partial(session.with_stage_moved, by=1)),
+    "reset": Desk.start_over,
+    "undo": Desk.undo,
+}
 
 
 class Events:
-    """Gradio tells of texts that are pasted or shortened only as of any change, those that come from here among them.
-
-    So what is sent is remembered, and when it comes back that is no change by the reader.
-    """
+    """Ties controls to a reader's desk. Texts tell of every change, also of those that come from here: no news."""
 
     def __init__(self, tuning: Tuning, parts: Parts, state: gr.State):
         self._tuning, self._parts, self._state = tuning, parts, state
-        self._texts = {name: one for name, one in parts.fields.items() if isinstance(one, gr.Textbox)}
-        self._texts["text"] = parts.one["text"]
-        shown = [parts.one[name] for name in ("text", "stage", *PANELS)]
-        self._outputs = [state, *shown, *parts.wrong.values(), *parts.fields.values()]
+        self._left: Editing | None = None  # what was changed last and is not saved, by any reader
+        panes = [parts.one[name] for name in ("stages", "standing", "saved")]
+        # The number comes first: the browser sets one after the other, and may tell of a field in between.
+        self._outputs = [parts.one["number"], *parts.controls.values(), *parts.buttons.values(), *parts.wrong.values()]
+        self._outputs += panes
 
     def listen(self, blocks: gr.Blocks) -> None:
         """Tie the events to the parts."""
-        parts = self._parts
-        blocks.load(self._load, self._state, self._outputs, **QUIETLY)
-        for name, control in (parts.fields | {"text": parts.one["text"]}).items():
-            handle = self._whole if name == "text" else partial(self._field, name)
-            if name in self._texts:
-                self._on(control.change, partial(self._back, name, handle), control)
-                self._on(control.blur, handle, control)
-            else:
-                self._on(control.input, handle, control)
-        self._on(parts.one["stage"].input, self._choose, parts.one["stage"])
-        for name, edit in self._edits().items():
-            self._on(parts.buttons[name].click, partial(self._edit, edit))
-        for name, control in parts.run.items():
-            self._on(control.input, partial(self._set, name), control)
-        asked = [self._state, parts.one["file"], parts.one["overwrite"]]
-        parts.buttons["save"].click(self._save, asked, parts.one["saved"], **AT_ONCE)
+        parts, one = self._parts, self._parts.one
+        blocks.load(self._load, None, [self._state, *self._outputs], **IN_TURN)
+        for name, control in parts.controls.items():
+            event = control.change if isinstance(control, gr.Textbox) else control.input
+            event(partial(self._typed, name), [self._state, one["number"], control], self._outputs, **IN_TURN)
+        form = [self._state, one["number"], *parts.controls.values()]
+        for name, act in ACTIONS.items():
+            parts.buttons[name].click(partial(self._act, act), form, self._outputs, **IN_TURN)
+        parts.buttons["save"].click(self._save, [*form, one["file"], one["overwrite"]], self._outputs, **IN_TURN)
+        shown = [one[name] for name in ("standing", "feed", "story")]
+        one["number"].change(self._play, self._state, shown, **QUIETLY, concurrency_limit=None)
         fetch_always()
 
-    def _on(self, event: Callable[..., Any], handle: Callable[..., Any], *controls: Any) -> None:
-        event(handle, [self._state, *controls], self._outputs, **AT_ONCE)
+    def _load(self) -> list[Any]:
+        desk = Desk(self._tuning, self._left)
+        return [desk, *self._answer(desk)]
 
-    def _edits(self) -> dict[str, Callable[[session.Editing], session.Editing]]:
-        return {
-            "copy": session.with_stage_after,
-            "remove": session.without_stage,
-            "earlier": partial(session.with_stage_moved, by=-1),
-            "later": partial(session.with_stage_moved, by=1),
-            "reset": lambda _: session.opened(self._tuning.text),
-        }
+    def _typed(self, name: str, desk: Desk | None, number: str, value: Any) -> list[Any]:
+        if desk is None or not desk.hear(int(number), {name: value}):
+            return self._nothing()
+        return self._answer(desk)
 
-    def _load(self, view: View) -> list[Any]:
-        """The page is there. Gradio shows 0 where a number begins with no value, and nothing only where it is told."""
-        answer = self._answer(view, view)
-        looks = view.shown(self._tuning)
-        empty = [gr.skip() if looks[name].value is not None else gr.update(value=None) for name in self._parts.fields]
-        return [*answer[: -len(empty)], *empty]
+    def _act(self, act: Callable[[Desk], None], desk: Desk | None, number: str, *form: Any) -> list[Any]:
+        if desk is None:
+            return self._nothing()
+        desk.hear(int(number), dict(zip(self._parts.controls, form, strict=True)))
+        act(desk)
+        return self._answer(desk)
 
-    def _back(self, name: str, handle: Callable[[View, str], list[Any]], view: View, value: str) -> list[Any]:
-        """A text has changed: by the reader, or by what was sent."""
-        sent = view.sent.get(name, ())
-        if value not in sent:
-            return handle(view, value)
-        later = sent[sent.index(value) + 1 :]
-        return [replace(view, sent={**view.sent, name: later}), *[gr.skip()] * (len(self._outputs) - 1)]
+    def _save(self, desk: Desk | None, number: str, *form: Any) -> list[Any]:
+        if desk is None:
+            return self._nothing()
+        *values, name, overwrite = form
+        desk.hear(int(number), dict(zip(self._parts.controls, values, strict=True)))
+        return self._answer(desk, self._saved(desk, str(name), bool(overwrite)))
 
-    def _field(self, name: str, view: View, value: Any) -> list[Any]:
-        field = view.fields(self._tuning).get(name)
-        if field is None or session.has(view.editing, field, value):
-            return [gr.skip()] * len(self._outputs)
-        if session.is_unread(view.editing, "text"):
-            return self._answer(view, view, wrong={"text": "Mend the text first: it is not what the fields show."})
-        editing = session.with_field(view.editing, field, value)
-        return self._changed(view, editing, source=name)
-
-    def _whole(self, view: View, text: str) -> list[Any]:
-        if text == view.editing.text and not session.is_unread(view.editing, "text"):
-            return [gr.skip()] * len(self._outputs)
-        return self._changed(view, session.with_text(view.editing, text), source="text")
-
-    def _choose(self, view: View, stage: int) -> list[Any]:
-        return self._changed(view, session.with_stage(view.editing, stage), source="stage")
-
-    def _edit(self, edit: Callable[[session.Editing], session.Editing], view: View) -> list[Any]:
+    def _saved(self, desk: Desk, name: str, overwrite: bool) -> Html:
         try:
-            return self._changed(view, edit(replace(view.editing, unread=())))
-        except CurriculumError as error:
-            return self._answer(view, view, wrong={"text": str(error)})
-
-    def _set(self, name: str, view: View, value: Any) -> list[Any]:
-        try:
-            setting = view.setting.with_value(name, value)
-        except InputError as error:
-            return self._answer(view, view, wrong={"run": str(error)})
-        return self._answer(view, with_setting(view, self._tuning, setting))
-
-    def _save(self, view: View, name: str, overwrite: bool) -> Html:
-        if view.problems:
-            return panels.wrong([f"{len(view.problems)} problems: mend them first, nothing was written"])
-        try:
-            path = self._tuning.saving.save(name, view.editing.text, overwrite=bool(overwrite))
+            path = desk.save(name, overwrite=overwrite)
         except CurriculumError as error:
             return panels.wrong([str(error)])
         except OSError as error:
             return panels.wrong([f"cannot be written: {error.strerror}"])
         said = [element("p", f"✓ written: {path}", class_="cv-note cv-good")]
-        said += [] if view.editing.comments_kept else [element("p", f"! {panels.LOST}", class_="cv-note cv-warn")]
+        said += [] if desk.editing.comments_kept else [element("p", f"! {panels.LOST}", class_="cv-note cv-warn")]
         return element("div", *said, class_="cv", role="status")
 
-    def _changed(self, view: View, editing: session.Editing, source: str = "") -> list[Any]:
-        return self._answer(view, viewed(replace(view, editing=editing), self._tuning), source)
+    def _nothing(self) -> list[Any]:
+        return [gr.skip()] * len(self._outputs)
 
-    def _answer(self, before: View, now: View, source: str = "", wrong: dict[str, str] | None = None) -> list[Any]:
-        """The outputs; what the reader is typing in, and what shows the same as before, is left alone."""
-        editing, stale = now.editing, now.played is None
-        sent = dict(now.sent)
-        text: Any = gr.skip()
-        if source != "text" and (editing.text != before.editing.text or session.is_unread(before.editing, "text")):
-            text = editing.text
-            sent["text"] = (*sent.get("text", ()), text)
-        old, looks = before.shown(self._tuning), now.shown(self._tuning)
+    def _answer(self, desk: Desk, saved: Html | None = None) -> list[Any]:
+        """The outputs: what is written into fields, what looks otherwise, and what is said."""
+        known = list(titles(desk.editing))
+        writes, looks = desk.answer()
         updates = []
-        for name in self._parts.fields:
-            broken = session.is_unread(before.editing, name) and not session.is_unread(editing, name)
-            if name == source or (looks[name] == old[name] and not broken):
-                updates.append(gr.skip())
-                continue
-            look = looks[name]
-            if name in self._texts and (look.value != old[name].value or broken):
-                sent[name] = (*sent.get(name, ()), look.value)
-            updates.append(gr.update(label=look.label, value=look.value, visible=look.visible, interactive=look.active))
-        told = [
-            panels.stages(editing, now.problems, None if now.played is None else now.played.config),
-            panels.standing(editing, now.problems, now.played),
-            feed(draw(now.last, panels.trace_of(now.opened), stale=stale)),
-            panels.story(now.last, now.opened, stale=stale),
-        ]
-        groups = now.by_group(self._tuning) | {group: [problem] for group, problem in (wrong or {}).items()}
+        for name in self._parts.controls:
+            update: dict[str, Any] = {"value": writes[name]} if name in writes else {}
+            if name in looks:
+                look = looks[name]
+                update |= {"label": look.label, "visible": look.visible, "interactive": look.active}
+            if name == "stage" and known != desk.titles:
+                update["choices"] = known
+                desk.titles = known
+            updates.append(gr.update(**update) if update else gr.skip())
+        can = {
+            "earlier": desk.editing.stage > 0,
+            "later": desk.editing.stage < len(known) - 1,
+            "copy": 0 < len(known) < MOST_STAGES,
+            "remove": len(known) > 1,
+            "undo": bool(desk.past),
+        }
+        buttons = [gr.update(interactive=can[name]) if name in can else gr.skip() for name in self._parts.buttons]
+        groups = desk.by_group()
         notes = [panels.wrong(groups.get(group, [])) for group in self._parts.wrong]
-        chosen = gr.skip() if source == "stage" else gr.Radio(list(titles(editing)), value=editing.stage)
-        return [replace(now, sent=sent), text, chosen, *told, *notes, *updates]
+        if saved is None:
+            saved = gr.skip() if desk.editing.text == desk.saved_text else Html("")
+        if desk.editing is not self._tuning.opened:
+            self._left = None if desk.editing.text == desk.saved_text else desk.editing
+        panes = [panels.stages(desk.editing, desk.problems, desk.config), panels.standing(desk), saved]
+        return [str(desk.sheets[-1].number), *updates, *buttons, *notes, *panes]
+
+    async def _play(self, desk: Desk | None) -> list[Any]:
+        """Play what is wanted now, unless it is shown already or is being played."""
+        if desk is None or desk.turn_played == desk.playing.turn:
+            return [gr.skip()] * 3
+        turn = desk.turn_played = desk.playing.turn
+        try:
+            played = await in_a_thread(partial(_played, desk))
+        except Abandoned:
+            return [gr.skip()] * 3
+        except asyncio.CancelledError:  # the reader is gone, or the server ends
+            desk.playing.turn += 1
+            raise
+        if played is None or turn != desk.playing.turn:
+            return [gr.skip()] * 3
+        desk.playing.shown, pictures, story = played
+        return [panels.standing(desk), pictures, story]
+
+
+Played = tuple[Shown, Html, Html] | None
+"""What is shown, with its pictures and its tables."""
+
+
+def _played(desk: Desk) -> Played:
+    shown = desk.playing.play()
+    if shown is None:
+        return None
+    return shown, feed(draw(shown.now, panels.trace_of(shown.opened))), panels.story(shown)
+
+
+async def in_a_thread(work: Callable[[], Played]) -> Played:
+    """What comes of the work; a server that ends does not wait for it."""
+    future: Future[Played] = Future()
+
+    def run() -> None:
+        future.set_running_or_notify_cancel()  # from here on nobody cancels it but by not waiting
+        try:
+            future.set_result(work())
+        except BaseException as error:  # whoever waits gets it
+            future.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return await asyncio.wrap_future(future)

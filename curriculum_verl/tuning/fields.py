@@ -1,6 +1,8 @@
 """What the page edits: each field with its place in the block, and how its value is shown and read."""
 
 import inspect
+import math
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import MISSING, dataclass, fields
 from typing import Any, Literal, get_args, get_type_hints
@@ -11,14 +13,19 @@ from curriculum_verl.curriculum.config import AdmissionConfig, Advance, Curricul
 from curriculum_verl.curriculum.policies import POLICIES, find_policy
 from curriculum_verl.curriculum.sources import plain, read_value
 from curriculum_verl.errors import InputError
+from curriculum_verl.schema import shown as value_in_words
 from curriculum_verl.tuning.block import Place, get, numbers
 from curriculum_verl.tuning.dumping import flow
 
 Kind = Literal["number", "flag", "choice", "text", "yaml", "switch"]
 KNOBS = 8  # numbers of an exit, and parameters of a policy, that have a field of their own
 LONGEST_TEXT = 5000  # characters of a field
+LONGEST_NUMBER = 40
 BLOCKS = {"advance": Advance, "rollback": Rollback, "probation": Probation, "admission": AdmissionConfig}
 WHOLE = ("pass_threshold", "replay_floor", "forgetting_alarm")
+STAGE = ("name", "share", "exit", "rewards", "knob")
+"""How the names of fields begin that are those of one stage."""
+_NUMBER = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +49,10 @@ class Shown:
     value: Any
     visible: bool = True
     active: bool = True
+
+    def is_like(self, other: "Shown") -> bool:
+        """Whether they differ in the value alone."""
+        return (self.label, self.visible, self.active) == (other.label, other.visible, other.active)
 
 
 def rules() -> Iterator[Field]:
@@ -96,7 +107,7 @@ def policy_fields(block: Any, own: str | None) -> list[Field]:
 
 
 def shown(field: Field, block: Any) -> Shown:
-    """The field as it looks for a block."""
+    """The field as it looks for a block; numbers are texts, which hold any of them as it is written."""
     value = get(block, field.place)
     if field.kind == "switch":
         return Shown(field.label, value is not None)
@@ -107,7 +118,7 @@ def shown(field: Field, block: Any) -> Shown:
     if field.kind == "text":
         return Shown(field.label, "" if value is None else str(value))
     if field.kind == "number":
-        return Shown(field.label, value if type(value) in (int, float) else None, active=active)
+        return Shown(field.label, flow(value) if type(value) in (int, float) else "", active=active)
     if field.kind == "flag":
         return Shown(field.label, value is True, active=active)
     return Shown(field.label, value if value in field.choices else None, active=active)
@@ -115,22 +126,41 @@ def shown(field: Field, block: Any) -> Shown:
 
 def read(field: Field, value: Any) -> Any:
     """What a field's value puts into the block, None for nothing; an InputError where it is no value at all."""
-    if isinstance(value, str) and len(value) > LONGEST_TEXT:
-        raise InputError(f"got {len(value):,} characters, expected at most {LONGEST_TEXT:,}")
-    if field.kind == "switch":
-        return {} if value else None
+    if field.kind in ("switch", "flag"):
+        on = bool(value)
+        return ({} if on else None) if field.kind == "switch" else on
+    if field.kind == "choice":
+        return value if isinstance(value, str) else None
+    if not isinstance(value, str) or len(value) > LONGEST_TEXT:
+        raise InputError(
+            f"got {len(value):,} characters, expected at most {LONGEST_TEXT:,}" if value else "got no text"
+        )
     if field.kind == "number":
-        if value is None or value == "":
-            return None
-        if type(value) not in (int, float):
-            raise InputError(f"got {value!r}, expected a number")
-        return int(value) if value == int(value) and type(field.default) is not float else value
+        return number(value) if value.strip() else None
     if field.kind == "yaml":
         try:
             return plain(read_value(value), field.label) if value.strip() else None
         except (yaml.YAMLError, ValueError, RecursionError) as error:
             raise InputError(f"not valid YAML: {getattr(error, 'problem', None) or error}") from None
-    return value  # an empty name stays one, which the loader refuses: without its key the stage is written anew
+    return value or None
+
+
+def number(text: str) -> int | float:
+    """The number that a text is; an InputError if it is none."""
+    text = text.strip()
+    if _NUMBER.fullmatch(text) and len(text) <= LONGEST_NUMBER:
+        found = int(text) if text.lstrip("+-").isdigit() else float(text)
+        if math.isfinite(found):
+            return found
+    raise InputError(f"got {value_in_words(text)}, expected a number")
+
+
+def says(field: Field, value: Any, block: Any) -> bool:
+    """Whether a field's value is what stands in the block."""
+    try:
+        return flow(read(field, value)) == flow(get(block, field.place))
+    except InputError:
+        return False
 
 
 def _knob(block: Any, place: Place) -> str:

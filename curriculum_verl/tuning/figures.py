@@ -1,7 +1,6 @@
 """The simulation in pictures: what the batches hold, what is learned, what it costs, and where stages switch."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,25 +15,17 @@ from curriculum_verl.words import counted
 MOST_MARKED = 60  # transitions that get a line
 MOST_NAMED = 12  # stages in the summary
 LETTER = 0.013  # of the picture's width
-NONE = "Nothing to show: the recipe was never valid, or could not be played."
+NONE = "Nothing to show: no recipe could be played yet."
 
 
-def draw(now: Played | None, opened: Trace | None, *, stale: bool) -> dict[str, Chart]:
-    """The pictures; `opened` is the recipe as it was opened, drawn pale behind it.
-
-    Stale ones are of a recipe that is no longer the one on the page.
-    """
+def draw(now: Played | None, opened: Trace | None) -> dict[str, Chart]:
+    """The pictures; `opened` is the recipe as it was opened, drawn pale behind it."""
     if now is None or now.trace is None:
         empty = {"batch": "Buckets in the batch", "rates": "Pass rate by bucket", "spent": "Tokens by bucket"}
         return {name: Chart(title, NONE) for name, title in empty.items()}
     trace = now.trace
     stages = [stage.name for stage in now.config.stages]
-    charts = {"batch": _batch(trace, stages), "rates": _rates(trace, opened), "spent": _spent(trace)}
-    return (
-        {name: replace(chart, title=chart.title + " (before the mistake)") for name, chart in charts.items()}
-        if stale
-        else charts
-    )
+    return {"batch": _batch(trace, stages), "rates": _rates(trace, opened), "spent": _spent(trace)}
 
 
 def _batch(trace: Trace, stages: Sequence[str]) -> Chart:
@@ -135,7 +126,7 @@ def _line(name: str, values: Any, colour: str, dash: str, *, pale: bool = False)
         "y": values,
         "line": {"color": colour, "width": 7 if pale else 2, "dash": dash},
     }
-    return made | ({"opacity": 0.25, "showlegend": False, "hoverinfo": "skip"} if pale else {})
+    return made | ({"opacity": 0.25, "showlegend": False, "hoverinfo": "skip"} if pale else {"meta": "cased"})
 
 
 def _over_steps(trace: Trace, yaxis: dict[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import yaml
 
 from curriculum_verl.curriculum.sources import ROOT
 from curriculum_verl.tuning.block import Change, Place
+from curriculum_verl.tuning.comments import LOADER
 from curriculum_verl.tuning.dumping import flow
 
 
@@ -19,7 +20,7 @@ class NotInPlace(Exception):  # noqa: N818  # a reason to take the other way, no
 
 def block_range(text: str) -> tuple[int, int]:
     """Where the block begins, with its key if it has one, and where its content ends."""
-    root = yaml.compose(text, yaml.SafeLoader)
+    root = yaml.compose(text, LOADER)
     if not isinstance(root, yaml.MappingNode):
         raise NotInPlace
     for key, value in root.value:
@@ -36,8 +37,26 @@ def changed(text: str, change: Change) -> str:
     present = _child(parent, key)
     if present is None:
         return _with(text, parent, key, change.value)
-    start: int = present.start_mark.index
-    return text[:start] + flow(change.value) + text[_end(present) :]
+    start, end = present.start_mark.index, _end(present)
+    if start == end:  # nothing stands behind the colon, not even a space
+        return f"{text[:start]} {flow(change.value)}{text[end:]}"
+    return f"{text[:start]}{flow(change.value)}{text[end:]}"
+
+
+def with_other_items(text: str, change: Change) -> str:
+    """The text with a list that has other items at one place, and around it those that it had."""
+    old, new = change.old, change.value
+    first = next(
+        (n for n, pair in enumerate(zip(old, new, strict=False)) if pair[0] != pair[1]), min(len(old), len(new))
+    )
+    room = min(len(old), len(new)) - first
+    last = next((n for n in range(room) if old[-1 - n] != new[-1 - n]), room)
+
+    def arrange(items: list[str], column: int) -> list[str]:
+        fresh = [f"{' ' * column}- {flow(item)}\n" for item in new[first : len(new) - last]]
+        return [*items[:first], *fresh, *items[len(old) - last :]]
+
+    return with_items(text, change.place, arrange)
 
 
 def with_items(text: str, place: Place, arrange: Callable[[list[str], int], list[str]]) -> str:
@@ -70,7 +89,7 @@ def _column(line: str) -> int:
 
 
 def _find(text: str, place: Place) -> Any:
-    node: Any = yaml.compose(text, yaml.SafeLoader)
+    node: Any = yaml.compose(text, LOADER)
     node = _child(node, ROOT) or node
     for key in place:
         node = _child(node, key)

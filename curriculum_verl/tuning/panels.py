@@ -1,44 +1,64 @@
 """The parts of the page that are words and tables."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from curriculum_verl.curriculum.config import CurriculumConfig
 from curriculum_verl.describe import describe_condition
 from curriculum_verl.pages import Html, element
-from curriculum_verl.simulation.report import Row, bucket_rows, notes, timeline_rows
+from curriculum_verl.simulation.report import Row, bucket_rows, first_steps, notes, timeline_rows
 from curriculum_verl.simulation.run import Trace
 from curriculum_verl.tuning.block import get
+from curriculum_verl.tuning.desk import Desk
 from curriculum_verl.tuning.dumping import flow
 from curriculum_verl.tuning.figures import course_in_words
+from curriculum_verl.tuning.playing import Shown
 from curriculum_verl.tuning.session import Editing, stage_of
-from curriculum_verl.tuning.trial import Played, first_steps
+from curriculum_verl.tuning.trial import Played
 from curriculum_verl.words import counted
 
 MOST_NOTES = 30
 LONGEST_CELL = 160
 NAME = "min-width: 8.5rem"
-LOST = (
-    "The block was written anew, so the comments inside it are gone from the text; those around it are kept. "
-    "To keep them all, edit the text itself."
-)
+LOST = "Comments have gone from the text with a change. Undo brings them back."
+LEFT = "There are changes that were not saved when this page was opened anew. Undo brings them back."
+BEFORE = "Pictures and tables are of the recipe before."
 
 
-def standing(editing: Editing, problems: Sequence[str], played: Played | None) -> Html:
-    """Whether the recipe is valid, and how the simulation went."""
-    parts = []
-    if problems:
-        parts.append(element("p", f"✗ {counted(len(problems), 'problem')}", class_="cv-note cv-bad"))
-        parts.append(element("ul", *(element("li", problem) for problem in problems), role="alert"))
-        parts.append(element("p", "Pictures and tables stay at the last recipe that was valid.", class_="soft"))
-    elif played is not None and played.problem is not None:
-        parts.append(element("p", f"✗ {played.problem}", class_="cv-note cv-bad", role="alert"))
-    elif played is not None and played.trace is not None:
-        took = f"{course_in_words(played.trace)}; simulated in {played.seconds:.2f} s"
-        parts.append(element("p", f"✓ valid: {took}", class_="cv-note cv-good"))
-    if not editing.comments_kept:
+def standing(desk: Desk) -> Html:
+    """Whether the recipe is valid, how the simulation went, and whether what is shown is of another recipe."""
+    parts = [*_verdict(desk)]
+    if desk.left in desk.past:
+        parts.append(element("p", f"! {LEFT}", class_="cv-note cv-warn"))
+    if not desk.editing.comments_kept:
         parts.append(element("p", f"! {LOST}", class_="cv-note cv-warn"))
-    return element("div", *parts, class_="cv")
+    marks = ["cv", *(["tune-old"] if desk.playing.stale else [])]
+    return element("div", *parts, class_=" ".join(marks))
+
+
+def _verdict(desk: Desk) -> Iterator[Html]:
+    shown, stale = desk.playing.shown, desk.playing.stale
+    told = [(desk.wrong, "problem"), (list(desk.run_wrong.values()), "problem of the simulation")]
+    for problems, what in told:
+        if problems:
+            yield element("p", f"✗ {_counted(len(problems), what)}", class_="cv-note cv-bad")
+            yield element("ul", *(element("li", problem) for problem in problems), role="alert")
+    if desk.wrong or desk.run_wrong:
+        if stale:
+            yield element("p", f"{BEFORE} They stay at the last one that was valid.", class_="soft")
+    elif shown is None or stale:
+        yield element(
+            "p", f"✓ valid. Simulating ... {BEFORE if shown else ''}", class_="cv-note cv-none", role="status"
+        )
+    elif shown.now.trace is None:
+        yield element("p", f"✗ {shown.now.problem}", class_="cv-note cv-bad", role="alert")
+    else:
+        took = f"{course_in_words(shown.now.trace)}; simulated in {shown.now.seconds:.2f} s"
+        yield element("p", f"✓ valid: {took}", class_="cv-note cv-good")
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{counted(count, 'problem')}{what.removeprefix('problem')}"
 
 
 def wrong(problems: Sequence[str]) -> Html:
@@ -74,12 +94,13 @@ def stages(editing: Editing, problems: Sequence[str], config: CurriculumConfig |
     return element("div", made, class_="cv cv-card cv-scroll", tabindex="0", aria_label="stages", role="group")
 
 
-def story(now: Played | None, opened: Played | None, *, stale: bool) -> Html:
+def story(shown: Shown | None) -> Html:
     """The timeline, what every bucket took, notes, and all of it beside the recipe as it was opened."""
-    if now is None or now.trace is None:
+    if shown is None or shown.now.trace is None:
         return Html("")
-    trace, first = now.trace, now.config.stages[0].name
-    parts = [element("h3", f"Timeline{' (before the mistake)' if stale else ''}"), _table(timeline_rows(trace, first))]
+    now, opened = shown.now, shown.opened
+    trace, first = shown.now.trace, now.config.stages[0].name
+    parts = [element("h3", "Timeline"), _table(timeline_rows(trace, first))]
     parts += [element("h3", "Buckets"), _table(bucket_rows(trace))]
     if opened is not None and opened.trace is not None:
         parts += [element("h3", "Beside the recipe as it was opened"), _table(_beside(now, opened))]
@@ -97,7 +118,7 @@ def _beside(now: Played, opened: Played) -> list[Row]:
     entered = [first_steps(p.trace, [s.name for s in p.config.stages]) for p in (opened, now) if p.trace is not None]
     for number in range(1, max(len(steps) for steps in entered)):
         reached = [list(steps.values())[number] if number < len(steps) else "no such stage" for steps in entered]
-        rows.append([f"stage {number + 1} from step", *("never" if step is None else step for step in reached)])
+        rows.append([f"stage {number + 1} after step", *("never" if step is None else step for step in reached)])
     rows.append(["rollbacks", *(sum(t.kind == "rollback" for t in trace.transitions) for trace in pairs)])
     rows.append(["tokens", *(f"{trace.tokens.sum():,.0f}" for trace in pairs)])
     for b, bucket in enumerate(pairs[0].buckets):

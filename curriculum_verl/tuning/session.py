@@ -1,7 +1,8 @@
 """What is being edited: text and block in step, whatever was changed last, and what is wrong with it."""
 
+import itertools
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,86 +11,94 @@ from curriculum_verl.curriculum.config import CurriculumConfig
 from curriculum_verl.curriculum.policies import POLICIES
 from curriculum_verl.errors import ConfigError, InputError, unknown_name
 from curriculum_verl.tuning import text as texts
-from curriculum_verl.tuning.block import Place, get, put
+from curriculum_verl.tuning.block import Place, get, has_room, put
 from curriculum_verl.tuning.fields import Field, read
 
 LONGEST = 200_000  # characters of a recipe
 MOST_STAGES = 50
-CHECKED = Callable[[dict[str, Any], Sequence[str]], CurriculumConfig]
+CHECKED = Callable[[dict[str, Any], Sequence[str]], tuple[CurriculumConfig, Mapping[str, int]]]
+"""The config of a block and its responses by bucket; a ConfigError has all that is wrong with it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Editing:
     """The recipe as it is being edited, and the stage whose fields are shown.
 
-    `unread` holds, by field, why what stands in it is no value; the block is then as it was. `comments_kept` is false
-    from the first change on that wrote the block anew.
+    `order` has a number for every stage, which goes where the stage goes. `comments_kept` is false from the first
+    change on that took comments away.
     """
 
     text: str
     block: dict[str, Any]
+    order: tuple[int, ...] = ()
     stage: int = 0
-    unread: tuple[tuple[str, str], ...] = ()
     comments_kept: bool = True
 
     @property
     def stages(self) -> list[Any]:
         """The stages, as far as there is a list of them."""
-        found = self.block.get("stages")
-        return found if isinstance(found, list) else []
+        return _stages(self.block)
+
+
+def _stages(block: dict[str, Any]) -> list[Any]:
+    found = block.get("stages")
+    return found if isinstance(found, list) else []
 
 
 def opened(text: str) -> Editing:
     """A recipe's text, as it was read."""
-    return Editing(text, texts.block_of(text))
+    block = texts.block_of(text)
+    return Editing(text, block, _fresh(len(_stages(block))))
+
+
+def placed(field: Field, order: Sequence[int], now: Sequence[int]) -> Field | None:
+    """The field with its place in the block when the stages stand in another order; None if its stage is gone."""
+    if len(field.place) < 2 or field.place[0] != "stages":
+        return field
+    stage = field.place[1]
+    if not isinstance(stage, int) or stage >= len(order) or order[stage] not in now:
+        return None
+    return replace(field, place=("stages", now.index(order[stage]), *field.place[2:]))
 
 
 def with_field(editing: Editing, field: Field, value: Any) -> Editing:
-    """One field has another value."""
-    unread = {name: problem for name, problem in editing.unread if name != field.name}
-    try:
-        read_value = read(field, value)
-        block = put(editing.block, field.place, read_value)
-        if field.name == "policy":  # another policy knows nothing of these parameters
-            block["policy"] = {"name": value}
-        written = texts.rewrite(editing.text, block)
-    except InputError as error:
-        return replace(editing, unread=tuple({**unread, field.name: str(error)}.items()))
-    except ConfigError as error:
-        return replace(editing, unread=tuple({**unread, field.name: error.problems[0]}.items()))
-    return _next(replace(editing, unread=tuple(unread.items())), written, block)
+    """One field has another value; an InputError or ConfigError says why it cannot have it.
 
-
-def has(editing: Editing, field: Field, value: Any) -> bool:
-    """Whether a field's value is what stands in the block already."""
-    try:
-        return not is_unread(editing, field.name) and bool(read(field, value) == get(editing.block, field.place))
-    except InputError:
-        return False
-
-
-def is_unread(editing: Editing, name: str) -> bool:
-    """Whether what stands in a field is no value."""
-    return any(unread == name for unread, _ in editing.unread)
+    An empty field is no value while something stands at its place: it may be about to be typed anew.
+    """
+    wanted = read(field, value)
+    if wanted is None and field.kind != "switch" and get(editing.block, field.place) is not None:
+        what = "a number" if field.kind == "number" else "a value"
+        raise InputError(f"got nothing, expected {what}; the text takes the key itself away")
+    if not has_room(editing.block, field.place):
+        raise InputError("what it belongs to is no mapping; mend the text")
+    block = put(editing.block, field.place, wanted)
+    if field.name == "policy":  # another policy knows nothing of these parameters
+        block["policy"] = {"name": value}
+    return _next(editing, texts.rewrite(editing.text, block), block, editing.order)
 
 
 def with_stage(editing: Editing, stage: Any) -> Editing:
-    """The fields of another stage are shown; what could not be read in those of this one is forgotten."""
-    known = stage if isinstance(stage, int) and 0 <= stage < len(editing.stages) else 0
-    return replace(editing, stage=known, unread=tuple(pair for pair in editing.unread if pair[0] == "text"))
+    """The fields of another stage are shown."""
+    known = stage if isinstance(stage, int) and 0 <= stage < len(editing.stages) else editing.stage
+    return replace(editing, stage=known)
 
 
 def with_text(editing: Editing, text: str) -> Editing:
-    """The whole text is another."""
-    try:
-        if len(text) > LONGEST:
-            raise ConfigError([f"got {len(text):,} characters, expected at most {LONGEST:,}"], "the text")
-        block = texts.block_of(text)
-    except ConfigError as error:
-        return replace(editing, unread=(("text", error.problems[0]),))
-    stages = block.get("stages")
-    last = len(stages) - 1 if isinstance(stages, list) and stages else 0
-    return replace(editing, text=text, block=block, stage=min(editing.stage, last), unread=())
+    """The whole text is another; a ConfigError says why it cannot be."""
+    if len(text) > LONGEST:
+        raise ConfigError([f"got {len(text):,} characters, expected at most {LONGEST:,}"], "the text")
+    block = texts.block_of(text)
+    count, known = len(_stages(block)), editing.order
+    order = (*known[:count], *_fresh(count - len(known)))
+    return replace(editing, text=text, block=block, order=order, stage=max(0, min(editing.stage, count - 1)))
+
+
+_numbers = itertools.count()
+
+
+def _fresh(count: int) -> tuple[int, ...]:
+    return tuple(itertools.islice(_numbers, max(count, 0)))
 
 
 def with_stage_after(editing: Editing) -> Editing:
@@ -103,7 +112,9 @@ def with_stage_after(editing: Editing) -> Editing:
     if isinstance(copy, dict):
         copy["name"] = next(name for n in range(2, MOST_STAGES + 3) if (name := f"{copy.get('name')}_{n}") not in names)
     block["stages"].insert(at + 1, copy)
-    return _next(replace(editing, stage=at + 1), texts.insert_stage(editing.text, at + 1, block), block)
+    order = (*editing.order[: at + 1], *_fresh(1), *editing.order[at + 1 :])
+    written = texts.insert_stage(editing.text, at + 1, block)
+    return _next(replace(editing, stage=at + 1), written, block, order)
 
 
 def without_stage(editing: Editing) -> Editing:
@@ -113,7 +124,8 @@ def without_stage(editing: Editing) -> Editing:
     block = deepcopy(editing.block)
     del block["stages"][editing.stage]
     written = texts.remove_stage(editing.text, editing.stage, block)
-    return _next(replace(editing, stage=min(editing.stage, len(block["stages"]) - 1)), written, block)
+    order = (*editing.order[: editing.stage], *editing.order[editing.stage + 1 :])
+    return _next(replace(editing, stage=min(editing.stage, len(block["stages"]) - 1)), written, block, order)
 
 
 def with_stage_moved(editing: Editing, by: int) -> Editing:
@@ -124,18 +136,20 @@ def with_stage_moved(editing: Editing, by: int) -> Editing:
     block = deepcopy(editing.block)
     first = min(editing.stage, other)
     block["stages"][first], block["stages"][first + 1] = block["stages"][first + 1], block["stages"][first]
-    return _next(replace(editing, stage=other), texts.swap_stages(editing.text, first, block), block)
+    order = [*editing.order]
+    order[first : first + 2] = order[first + 1], order[first]
+    return _next(replace(editing, stage=other), texts.swap_stages(editing.text, first, block), block, tuple(order))
 
 
-def _next(editing: Editing, written: texts.Written, block: dict[str, Any]) -> Editing:
+def _next(editing: Editing, written: texts.Written, block: dict[str, Any], order: tuple[int, ...]) -> Editing:
     kept = editing.comments_kept and written.comments_kept
-    return replace(editing, text=written.text, block=block, comments_kept=kept)
+    return replace(editing, text=written.text, block=block, order=order, comments_kept=kept)
 
 
 def check(
     editing: Editing, checked: CHECKED, buckets: Sequence[str], own: str | None
-) -> tuple[CurriculumConfig | None, list[str]]:
-    """The config if the recipe is valid, and every problem that the loader names.
+) -> tuple[tuple[CurriculumConfig, Mapping[str, int]] | None, list[str]]:
+    """What the recipe comes to if it is valid, and every problem that the loader names.
 
     A policy by dotted path is code that would be loaded: the page takes none but the one of the recipe it opened.
     """
@@ -144,10 +158,9 @@ def check(
         known = [*POLICIES, *([own] if own else [])]
         return None, [f"curriculum.policy.name: {unknown_name('policy', name, known)}; the page loads no other code"]
     try:
-        config = checked(editing.block, buckets)
+        return checked(editing.block, buckets), []
     except ConfigError as error:
         return None, list(error.problems)
-    return config, []
 
 
 _STAGE = re.compile(r"curriculum\.stages\[(\d+)\]")

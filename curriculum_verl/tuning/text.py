@@ -5,20 +5,22 @@ A change that cannot be made inside the text writes the block anew: what it says
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import yaml
 
 from curriculum_verl.curriculum.sources import ROOT, plain, read_value
 from curriculum_verl.errors import ConfigError
-from curriculum_verl.tuning.block import changes
+from curriculum_verl.tuning.block import Change, changes
+from curriculum_verl.tuning.comments import comments
 from curriculum_verl.tuning.dumping import block, indented
-from curriculum_verl.tuning.marks import NotInPlace, block_range, changed, with_items
+from curriculum_verl.tuning.marks import NotInPlace, block_range, changed, with_items, with_other_items
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A new text, and whether the comments in the block are still there."""
+    """A new text, and whether all comments are still there."""
 
     text: str
     comments_kept: bool
@@ -40,10 +42,20 @@ def rewrite(text: str, new: dict[str, Any]) -> Written:
 
     def one_by_one(text: str) -> str:
         for change in changes(block_of(text), new):
-            text = changed(text, change)
+            text = _with_change(text, change)
         return text
 
-    return _checked(text, new, one_by_one)
+    written = _checked(text, new, one_by_one)
+    return Written(written.text, comments_kept=not comments(text) - comments(written.text))
+
+
+def _with_change(text: str, change: Change) -> str:
+    if isinstance(change.value, list) and isinstance(change.old, list) and change.value:
+        try:
+            return with_other_items(text, change)
+        except NotInPlace:  # it stands on one line
+            pass
+    return changed(text, change)
 
 
 def insert_stage(text: str, at: int, new: dict[str, Any]) -> Written:
@@ -102,6 +114,7 @@ def _around(text: str) -> dict[str, Any]:
     return {key: value for key, value in data.items() if key != ROOT} if ROOT in data else {}
 
 
+@lru_cache(maxsize=8)  # a text is asked for again and again, and by the next change
 def _data(text: str) -> Any:
     try:
         return read_value(text)

@@ -1,15 +1,18 @@
 """A recipe played as it stands: what happened, and how long that took."""
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, cast
 
 from curriculum_verl.curriculum.config import CurriculumConfig
 from curriculum_verl.errors import CurriculumError, InputError
 from curriculum_verl.schema import shown
 from curriculum_verl.simulation.prompts import Prompts
-from curriculum_verl.simulation.run import Settings, Trace, simulate
+from curriculum_verl.simulation.run import RunSettings, Trace, simulate
+from curriculum_verl.simulation.setup import Setup
+from curriculum_verl.simulation.worlds import World
+from curriculum_verl.tuning.fields import number
 
 LIMITS: dict[str, tuple[float, float]] = {
     "steps": (1, 5000),
@@ -24,38 +27,51 @@ LIMITS: dict[str, tuple[float, float]] = {
 }
 MOST_RESPONSES = 4_000_000  # of a whole simulation: what a page can wait for
 """What a page simulates: no one visitor may keep it busy for long."""
+LEARNER = ("learn_rate", "transfer", "forget")
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """The run that is simulated, and what stands for the model."""
+def read_setup(values: Mapping[str, Any]) -> tuple[Setup | None, dict[str, str]]:
+    """What a recipe is played with, from values by their names, numbers as texts; and what is wrong, by name."""
+    found: dict[str, float] = {}
+    wrong: dict[str, str] = {}
+    for name in LIMITS:
+        try:
+            found[name] = _limited(name, values[name])
+        except InputError as error:
+            wrong[name] = f"{name.replace('_', ' ')}: {error}"
+    if wrong:
+        return None, wrong
+    numbers: dict[str, Any] = {name: int(found[name]) for name in LIMITS if name not in LEARNER}
+    run = RunSettings(**numbers)
+    try:
+        check_size(run)
+    except InputError as error:
+        return None, {"steps": str(error)}
+    return Setup(run, learns=bool(values["learns"]), learner={name: float(found[name]) for name in LEARNER}), {}
 
-    run: Settings
-    learns: bool = True
-    learner: dict[str, float] = field(default_factory=dict)
 
-    def values(self) -> dict[str, Any]:
-        """Every value by its name, as fields show it."""
-        run = {name: getattr(self.run, name) for name in LIMITS if hasattr(self.run, name)}
-        return {**run, **self.learner, "learns": self.learns}
+def _limited(name: str, text: str) -> float:
+    low, high = LIMITS[name]
+    kind = "a number" if name in LEARNER else "a whole number"
+    expected = f"expected {kind} from {low:g} to {high:g}"
+    if not text.strip():
+        raise InputError(f"got nothing, {expected}")
+    try:
+        found = number(text)
+    except InputError:
+        raise InputError(f"got {shown(text)}, {expected}") from None
+    if not low <= found <= high or (name not in LEARNER and found != int(found)):
+        raise InputError(f"got {text.strip()}, {expected}")
+    return found
 
-    def with_value(self, name: str, value: Any) -> "Setting":
-        """The same with another value; an InputError says what is accepted."""
-        if name == "learns":
-            return replace(self, learns=bool(value))
-        low, high = LIMITS[name]
-        whole = name not in self.learner
-        fits = type(value) in (int, float) and low <= value <= high and not (whole and value != int(value))
-        if not fits:
-            kind = "a whole number" if whole else "a number"
-            got = "nothing" if value is None else shown(value)
-            raise InputError(f"{name.replace('_', ' ')}: got {got}, expected {kind} from {low:g} to {high:g}")
-        if not whole:
-            return replace(self, learner={**self.learner, name: float(value)})
-        made = replace(self, run=replace(self.run, **{name: int(value)}))
-        if (count := made.run.steps * made.run.batch * made.run.responses) > MOST_RESPONSES:
-            raise InputError(f"steps x batch x responses: got {count:,}, expected at most {MOST_RESPONSES:,} on a page")
-        return made
+
+def check_size(run: RunSettings) -> None:
+    """Refuse a run that is too long for a page."""
+    most = max(run.responses, *run.group_size.values()) if run.group_size else run.responses
+    if (count := run.steps * run.batch * most) > MOST_RESPONSES:
+        raise InputError(
+            f"steps x batch x responses: got {count:,}, expected at most {MOST_RESPONSES:,} on a page; take fewer steps"
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,23 +84,41 @@ class Played:
     problem: str | None = None
 
 
-def play(config: CurriculumConfig, prompts: Prompts, setting: Setting) -> Played:
-    """Play a recipe from the start."""
+class Abandoned(Exception):  # noqa: N818  # nobody waits for it any more, which is no error
+    """The recipe has been changed since."""
+
+
+class _Watched:
+    """A world that answers as long as somebody waits for the answers."""
+
+    def __init__(self, world: World, wanted: Callable[[], bool]):
+        self._world, self._wanted = world, wanted
+
+    def respond(self, *arguments: Any) -> Any:
+        """The world's responses."""
+        if not self._wanted():
+            raise Abandoned
+        return self._world.respond(*arguments)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._world, name)
+
+
+def play(
+    config: CurriculumConfig,
+    prompts: Prompts,
+    setting: Setup,
+    group_size: Mapping[str, int],
+    wanted: Callable[[], bool],
+) -> Played:
+    """Play a recipe from the start; raises Abandoned once it is not wanted any more."""
     began = time.perf_counter()
     trace, problem = None, None
     try:
-        world = prompts.world(config.pass_threshold, learns=setting.learns, **setting.learner)
-        trace = simulate(config, world, setting.run, None)
+        run = replace(setting.run, group_size=group_size)
+        check_size(run)
+        world = _Watched(prompts.world(config.pass_threshold, setting), wanted)
+        trace = simulate(config, cast(World, world), run, None)
     except (CurriculumError, ArithmeticError) as error:  # a policy may ask for what the prompts do not have
         problem = str(error)
     return Played(config, trace, time.perf_counter() - began, problem)
-
-
-def first_steps(trace: Trace, stages: Sequence[str]) -> dict[str, int | None]:
-    """The step after which every stage was first entered, 0 for the first; None for one that never was."""
-    entered: dict[str, int | None] = dict.fromkeys(stages)
-    entered[stages[0]] = 0
-    for transition in trace.transitions:
-        if entered[transition.target] is None:
-            entered[transition.target] = transition.step
-    return entered

@@ -1,5 +1,6 @@
 """Serving a page: on this machine alone unless told otherwise, and then with a token."""
 
+import asyncio
 import logging
 import os
 import secrets
@@ -21,6 +22,7 @@ SHORTEST = 16  # characters of a token that is given
 def serve(page: Page, host: str, port: int) -> None:
     """Serve until Ctrl-C; prints the address, with the token where there is one."""
     token = _token(host)
+    _end_quietly()
     with _listening(host, port) as listener:
         server = _server(page, host, listener, token)
         print(f"{_url(listener, host, token)}\nCtrl-C ends it.", flush=True)  # noqa: T201
@@ -28,6 +30,16 @@ def serve(page: Page, host: str, port: int) -> None:
             server.run(sockets=[listener])
         except KeyboardInterrupt:
             return
+
+
+def _end_quietly() -> None:
+    """Let uvicorn say nothing of the streams of open pages, which it cuts off when the server is told to end."""
+
+    def is_news(record: logging.LogRecord) -> bool:
+        cut_off = record.exc_info is not None and isinstance(record.exc_info[1], asyncio.CancelledError)
+        return not cut_off and "timeout graceful shutdown exceeded" not in str(record.msg)
+
+    logging.getLogger("uvicorn.error").addFilter(is_news)
 
 
 @contextmanager

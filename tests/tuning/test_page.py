@@ -1,10 +1,12 @@
 """The page in a real browser: what is changed shows at once, what is wrong is said, and what is saved is a recipe."""
 
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from tuning.recipes import TEXT, write_recipe, write_rollouts
 from tuning.tuned import Editor, tuning_of
@@ -14,6 +16,8 @@ pytest.importorskip("gradio")
 from monitor.test_access import FAINT, NAMELESS
 
 from curriculum_verl import cli
+from curriculum_verl.simulation.run import Trace, simulate
+from curriculum_verl.tuning.desk import Desk
 from curriculum_verl.tuning.page import tuning_page
 from curriculum_verl.web.serving import serving
 
@@ -42,7 +46,7 @@ def editor(address: str, browser: Any) -> Iterator[Editor]:
 
 def test_it_opens_with_the_recipe_and_what_comes_of_it(editor: Editor) -> None:
     assert editor.value("field-name") == "first"
-    editor.eventually("document.querySelector('#field-share_1 input').value === ''")
+    editor.shows("field-share_1", "")
     assert [trace["name"] for trace in editor.drawn("batch")][:2] == ["easy", "hard"]
     assert {len(trace["x"]) for trace in editor.drawn("batch")} == {60}
     editor.until("#story", "advance: stage/steps at_least 30 (30)")
@@ -51,12 +55,145 @@ def test_it_opens_with_the_recipe_and_what_comes_of_it(editor: Editor) -> None:
     assert "the mean of train/success_rate over the stage's last 5 values is above 0.99 or" in rows[0]
 
 
+def test_keys_go_where_they_are_typed_whatever_is_clicked_at_once(editor: Editor) -> None:
+    editor.open("Text")
+    editor.open("Stages")
+    editor.type("field-knob_2", "125")
+    editor.choose_stage("2. second")
+    editor.shows("field-name", "second")
+    editor.shows("field-knob_0", "25")
+    editor.type("field-name", "next")
+    editor.choose_stage("3. third")
+    editor.shows("field-name", "third")
+    editor.text_is(TEXT.replace("at_least: 30", "at_least: 125").replace("name: second", "name: next"))
+    assert editor.value("stage") == "3. third", "no late answer sets it back"
+
+
+def test_saved_at_once_is_what_was_typed(editor: Editor, recipe: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is answered before Save is pressed: the browser holds back all keys but the first."""
+    pressed, answer = threading.Event(), Desk.answer
+
+    def answer_late(desk: Desk) -> Any:
+        assert pressed.wait(60)
+        return answer(desk)
+
+    editor.open("Save")
+    editor.fill("file", "typed.yaml")
+    editor.tab("Stages")
+    monkeypatch.setattr(Desk, "answer", answer_late)
+    editor.type("field-knob_2", "125")
+    editor.tab("Save")
+    editor.press("save")
+    pressed.set()
+    editor.until("#saved", "written: ")
+    assert (recipe.parent / "typed.yaml").read_text() == TEXT.replace("at_least: 30", "at_least: 125")
+    (recipe.parent / "typed.yaml").unlink()
+    editor.tab("Stages")
+    editor.type("field-knob_2", "12")
+    editor.eventually("document.querySelector('#saved').textContent.trim() === ''")
+
+
+@pytest.mark.parametrize("keys", [["7"], ["8", "Backspace", "7"], ["-", "Backspace", "7"]])
+def test_a_field_that_is_emptied_is_typed_anew_where_it_was(keys: list[str], editor: Editor) -> None:
+    assert editor.page.locator("#field-knob_0 label").inner_text().strip() == "train/success_rate window"
+    editor.page.locator("#field-knob_0 :is(input, textarea)").first.click()
+    editor.page.keyboard.press("End")
+    editor.page.keyboard.press("Backspace")
+    editor.until("#wrong-exit", "train/success_rate window: got nothing, expected a number")
+    for key in keys:
+        editor.page.keyboard.press(key)
+    editor.eventually("!document.querySelector('#wrong-exit').textContent.trim()")
+    editor.text_is(TEXT.replace("window: 5", "window: 7"))
+
+
+def test_what_is_no_value_stays_in_its_field_and_out_of_the_recipe(editor: Editor, recipe: Path) -> None:
+    editor.open("Rules")
+    editor.type("field-rollback_threshold", "-0,3")
+    editor.until("#wrong-rollback", "threshold: got the text '-0,3', expected a number")
+    editor.open("Save")
+    editor.press("save")
+    editor.until("#saved", "mend them first, nothing was written")
+    assert not (recipe.parent / "recipe.tuned.yaml").exists()
+    editor.text_is(TEXT)
+    editor.tab("Rules")
+    assert editor.value("field-rollback_threshold") == "-0,3"
+    editor.type("field-rollback_threshold", "-0.3")
+    editor.text_is(TEXT.replace("-0.5", "-0.3"))
+
+
+def test_editing_and_saving_wait_for_no_simulation(
+    editor: Editor, recipe: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that would never end goes on until the next change, which abandons it."""
+    begun, ended = threading.Event(), threading.Event()
+
+    def endless(config: Any, world: Any, run: Any, label: None) -> Trace:
+        if config.replay_floor != 0.3:
+            return simulate(config, world, run, label)
+        begun.set()
+        try:
+            while True:
+                world.respond(np.array([0]), np.array([1]), np.random.default_rng(0))
+        finally:
+            ended.set()
+
+    monkeypatch.setattr("curriculum_verl.tuning.trial.simulate", endless)
+    editor.open("Rules")
+    editor.type("field-replay_floor", "0.3")
+    editor.until("#standing", "Simulating ... Pictures and tables are of the recipe before.")
+    assert begun.wait(60)
+    assert '"of the recipe before"' in editor.page.evaluate(
+        "getComputedStyle(document.querySelector('#chart-batch'), '::before').content"
+    )
+    editor.text_is(TEXT.replace("floor: 0.1", "floor: 0.3"))
+    editor.open("Save")
+    editor.fill("file", "while.yaml")
+    editor.press("save")
+    editor.until("#saved", "written: ")
+    (recipe.parent / "while.yaml").unlink()
+    assert not ended.is_set()
+    editor.tab("Rules")
+    editor.type("field-replay_floor", "0.2")
+    editor.until("#standing", "✓ valid: 60 steps")
+    assert ended.is_set()
+
+
+def test_a_page_that_is_opened_anew_has_what_was_not_saved(recipe: Path, browser: Any) -> None:
+    with serving(tuning_page(tuning_of(recipe))) as url, Editor(browser, url) as editor:
+        editor.type("field-name", "begin")
+        editor.until("#stages", "begin")
+        editor.page.reload()
+        editor.until("#standing", "not saved when this page was opened anew. Undo brings them back.")
+        editor.shows("field-name", "first")
+        editor.press("undo")
+        editor.shows("field-name", "begin")
+        editor.eventually("!document.querySelector('#standing').textContent.includes('anew')")
+
+
+def test_a_change_can_be_undone_also_that_of_starting_over(recipe: Path, browser: Any) -> None:
+    with serving(tuning_page(tuning_of(recipe))) as url, Editor(browser, url) as editor:
+        assert editor.page.locator("#undo").is_disabled()
+        editor.type("field-knob_2", "125")
+        editor.open("Rules")
+        editor.type("field-replay_floor", "0.25")
+        both = TEXT.replace("at_least: 30", "at_least: 125").replace("floor: 0.1", "floor: 0.25")
+        editor.text_is(both)
+        editor.press("reset")
+        editor.shows("text", TEXT)
+        editor.press("undo")
+        editor.shows("text", both)
+        editor.press("undo")
+        editor.shows("text", TEXT.replace("at_least: 30", "at_least: 125"))
+        editor.press("undo")
+        editor.shows("text", TEXT)
+        editor.eventually("document.querySelector('#undo').disabled")
+
+
 def test_another_mix_changes_the_timeline_the_text_and_the_table(editor: Editor) -> None:
     before = editor.drawn("batch")[1]["y"]
     editor.fill("field-share_0", "0.75")
     editor.until("#wrong-mix", "mix: got shares that sum to 0.75")
     editor.fill("field-share_1", "0.25")
-    editor.until("#standing", "valid")
     editor.eventually(
         "document.querySelector('#chart-batch .cv-plot')._fullData[1].y[0] > 0.2 &&"
         " document.querySelector('#chart-batch .cv-plot')._fullData[1].y[0] < 0.3"
@@ -64,8 +201,7 @@ def test_another_mix_changes_the_timeline_the_text_and_the_table(editor: Editor)
     assert before[0] == 0
     assert len(editor.drawn("rates")) == 4, "the recipe as it was opened stays behind it"
     assert "hard 25%" in editor.page.locator("#stages tbody tr").first.inner_text()
-    editor.open("Text")
-    assert editor.value("text") == TEXT.replace("mix: {easy: 1.0}", "mix: {easy: 0.75, hard: 0.25}")
+    editor.text_is(TEXT.replace("mix: {easy: 1.0}", "mix: {easy: 0.75, hard: 0.25}"))
 
 
 def test_a_value_that_is_wrong_is_said_at_its_field_at_once_and_the_pictures_say_so(editor: Editor) -> None:
@@ -77,15 +213,14 @@ def test_a_value_that_is_wrong_is_said_at_its_field_at_once_and_the_pictures_say
     editor.fill("field-advance_check_every", "0")
     editor.until("#wrong-advance", "got 0, expected a whole number >= 1")
     editor.until("#standing", "2 problems")
-    editor.until("#title-batch", "(before the mistake)")
-    editor.until("#standing", "stay at the last recipe that was valid")
+    editor.until("#standing", "They stay at the last one that was valid.")
     editor.open("Save")
-    editor.page.locator("#save").click()
-    editor.until("#saved", "mend them first, nothing was written")
+    editor.press("save")
+    editor.until("#saved", "2 problems: mend them first, nothing was written")
     editor.open("Rules")
     editor.fill("field-rollback_threshold", "-0.2")
-    editor.fill("field-advance_check_every", "")
-    editor.until("#standing", "valid")
+    editor.fill("field-advance_check_every", "5")
+    editor.until("#standing", "✓ valid:")
     editor.eventually("document.querySelector('#wrong-rollback .cv-note') === null")
 
 
@@ -94,51 +229,82 @@ def test_text_and_fields_follow_each_other(editor: Editor) -> None:
     editor.fill("text", TEXT.replace("above: 0.99", "above: 0.5").replace("name: first ", "name: begin "))
     editor.until("#story", "begin")
     editor.open("Stages")
-    assert editor.value("field-knob_1") == "0.5"
-    assert editor.value("field-name") == "begin"
+    editor.shows("field-knob_1", "0.5")
+    editor.shows("field-name", "begin")
     editor.open("Text")
     editor.fill("text", TEXT.replace("stages:", "stages: ["))
     editor.until("#wrong-text", "not valid YAML")
     editor.open("Stages")
     editor.fill("field-knob_1", "0.7")
-    editor.until("#wrong-text", "Mend the text first")
+    editor.until("#wrong-exit", "mend the text first")
     editor.open("Text")
-    editor.page.locator("#reset").click()
-    editor.until("#standing", "valid")
-    editor.eventually("text => document.querySelector('#text textarea').value === text", TEXT)
+    editor.press("reset")
+    editor.shows("text", TEXT)
+    editor.until("#standing", "✓ valid:")
     editor.open("Stages")
-    editor.eventually("document.querySelector('#field-knob_1 input').value === '0.99'")
+    editor.shows("field-knob_1", "0.99")
 
 
 def test_stages_are_chosen_copied_moved_and_removed(editor: Editor) -> None:
-    editor.page.get_by_label("2. second").check()
-    editor.eventually("document.querySelector('#field-name textarea, #field-name input').value === 'second'")
-    editor.eventually("document.querySelector('#field-knob_0 input').value === '25'")
+    disabled = "names => names.map(name => document.getElementById(name).disabled)"
+    editor.eventually("document.querySelector('#earlier').disabled")
+    editor.choose_stage("2. second")
+    editor.shows("field-name", "second")
+    editor.shows("field-knob_0", "25")
+    assert editor.page.evaluate(disabled, ["earlier", "later", "copy", "remove"]) == [False] * 4
     assert not editor.page.locator("#field-knob_2").is_visible()
-    editor.page.locator("#copy").click()
+    editor.press("copy")
     editor.eventually("document.querySelectorAll('#stages tbody tr').length === 4")
-    assert editor.value("field-name") == "second_2"
-    editor.page.locator("#earlier").click()
+    editor.shows("field-name", "second_2")
+    editor.shows("stage", "3. second_2")
+    editor.press("earlier")
     editor.until("#stages tbody tr:nth-child(2)", "▶ second_2")
-    editor.page.locator("#remove").click()
+    editor.press("remove")
     editor.eventually("document.querySelectorAll('#stages tbody tr').length === 3")
-    editor.open("Text")
-    assert editor.value("text") == TEXT
+    editor.text_is(TEXT)
+    editor.tab("Stages")
+    for _ in range(2):
+        editor.press("remove")
+    editor.eventually("document.querySelector('#remove').disabled")
+    assert editor.page.locator("#stages tbody tr").count() == 1
 
 
 def test_another_policy_and_another_run_are_played(editor: Editor) -> None:
     editor.open("Policy")
-    editor.page.locator("#field-policy input").click()
-    editor.page.get_by_role("option", name="gaussian").click()
+    editor.choose("#field-policy", "gaussian")
     editor.until("#wrong-policy", "curriculum.policy.steps: is missing")
     assert editor.page.locator("#field-parameter_0 label").inner_text().strip() == "steps"
     editor.fill("field-parameter_0", "40")
-    editor.until("#standing", "valid")
+    editor.until("#standing", "✓ valid:")
     editor.open("Simulation")
     editor.fill("run-steps", "20")
     editor.eventually("document.querySelector('#chart-batch .cv-plot')._fullData[0].x.length === 20")
-    editor.fill("run-steps", "9999")
-    editor.until("#wrong-run", "steps: got 9999, expected a whole number from 1 to 5000")
+
+
+def test_a_run_that_is_refused_stays_refused_until_it_is_mended(editor: Editor) -> None:
+    editor.open("Simulation")
+    editor.fill("run-seed", "-3")
+    editor.until("#wrong-run", "seed: got -3, expected a whole number from 0")
+    editor.fill("run-batch", "512")
+    editor.fill("run-steps", "5000")
+    editor.until("#standing", "They stay at the last one that was valid.")
+    editor.until("#wrong-run", "seed: got -3")
+    editor.fill("run-seed", "3")
+    editor.until("#wrong-run", "steps x batch x responses: got 20,480,000")
+    editor.fill("run-batch", "16")
+    editor.fill("run-steps", "40")
+    editor.until("#standing", "✓ valid: 40 steps")
+    editor.eventually("!document.querySelector('#wrong-run').textContent.trim()")
+
+
+def test_a_number_beyond_all_bounds_is_a_number(editor: Editor) -> None:
+    huge = "9" * 25
+    editor.open("Text")
+    editor.fill("text", TEXT.replace("at_least: 30", f"at_least: {huge}"))
+    editor.until("#stages", "stage/steps is at least 1e+25")
+    editor.until("#standing", "✓ valid: 60 steps, 0 advances")
+    editor.open("Stages")
+    editor.shows("field-knob_2", huge)
 
 
 def test_what_is_saved_is_a_recipe_and_nothing_is_overwritten_unasked(
@@ -149,10 +315,10 @@ def test_what_is_saved_is_a_recipe_and_nothing_is_overwritten_unasked(
     editor.open("Save")
     for name, words in (("../../out.yaml", "without a folder"), ("recipe.yaml", "is there already")):
         editor.fill("file", name)
-        editor.page.locator("#save").click()
+        editor.press("save")
         editor.until("#saved", words)
     editor.fill("file", "better.yaml")
-    editor.page.locator("#save").click()
+    editor.press("save")
     editor.until("#saved", "written: ")
     saved = recipe.parent / "better.yaml"
     assert saved.read_text() == TEXT.replace("at_least: 30", "at_least: 20")
@@ -160,11 +326,16 @@ def test_what_is_saved_is_a_recipe_and_nothing_is_overwritten_unasked(
     assert "stage/steps is at least 20" in capsys.readouterr().out
     assert recipe.read_text() == TEXT
     assert sorted(path.name for path in recipe.parent.iterdir()) == ["better.yaml", "log", "recipe.yaml"]
-    editor.page.locator("#save").click()
+    editor.press("save")
     editor.until("#saved", "is there already")
     editor.page.locator("#overwrite input").check()
-    editor.page.locator("#save").click()
+    editor.press("save")
     editor.until("#saved", "written: ")
+    saved.write_text("somebody else's")
+    editor.press("save")
+    editor.until("#saved", "has been changed by somebody else")
+    assert saved.read_text() == "somebody else's"
+    saved.unlink()
 
 
 def test_hostile_names_stay_text(browser: Any, tmp_path: Path) -> None:
@@ -183,12 +354,10 @@ def test_hostile_names_stay_text(browser: Any, tmp_path: Path) -> None:
         editor.until("#summary-batch", HOSTILE)
         assert editor.drawn("batch")[0]["name"] == "&lt;b&gt;easy&lt;/b&gt;"
         assert editor.page.locator("#field-share_0 label").inner_text().strip() == "<b>easy</b>"
-        editor.page.get_by_label(f"2. {HOSTILE}").check()
-        editor.eventually(
-            "name => document.querySelector('#field-name textarea, #field-name input').value === name", HOSTILE
-        )
+        editor.choose_stage(f"2. {HOSTILE}")
+        editor.shows("field-name", HOSTILE)
         editor.fill("field-name", "")
-        editor.until("#wrong-name", "expected a name")
+        editor.until("#wrong-name", "name: got nothing, expected a value")
         editor.fill("field-exit", HOSTILE)
         editor.until("#standing", "problem")
         for tab in TABS:
@@ -212,7 +381,7 @@ def test_texts_are_readable_and_controls_have_names(scheme: str, address: str, b
 
 
 def test_it_is_used_with_the_keyboard_alone(editor: Editor) -> None:
-    editor.page.locator("#field-knob_2 input").focus()
+    editor.page.locator("#field-knob_2 :is(input, textarea)").first.focus()
     editor.page.keyboard.press("Control+a")
     editor.page.keyboard.type("10")
     editor.until("#story", "stage/steps at_least 10 (10)")
@@ -222,7 +391,14 @@ def test_it_is_used_with_the_keyboard_alone(editor: Editor) -> None:
     editor.page.keyboard.press("Enter")
     editor.page.locator("#field-rollback input").focus()
     editor.page.keyboard.press("Space")
-    editor.eventually("document.querySelector('#field-rollback_threshold input').disabled")
+    editor.eventually("document.querySelector('#field-rollback_threshold :is(input, textarea)').disabled")
+    editor.page.locator("#tab-stages-button").focus()
+    editor.page.keyboard.press("Enter")
+    editor.page.locator("#stage input").focus()
+    editor.page.keyboard.press("ArrowDown")
+    editor.page.keyboard.press("ArrowDown")
+    editor.page.keyboard.press("Enter")
+    editor.eventually("document.querySelector('#field-name :is(input, textarea)').value !== 'first'")
 
 
 @pytest.mark.skipif("SCREENSHOTS" not in os.environ, reason="SCREENSHOTS is not set: the pictures of the docs stay")
@@ -245,12 +421,12 @@ def test_pictures_of_the_page(
         serving(tuning_page(tuning)) as url,
         Editor(browser, url, color_scheme=scheme, viewport={"width": width, "height": 1000}) as editor,
     ):
-        editor.page.get_by_label("2. learn_coherence").check()
-        editor.eventually("document.querySelector('#field-share_0 input').value === '0.4'")
+        editor.choose_stage("2. learn_coherence")
+        editor.shows("field-share_0", "0.4")
         editor.fill("field-share_0", "0.8")
         editor.fill("field-share_1", "0.2")
         editor.until("#stages", "medium 20%")
-        editor.until("#standing", "valid: 200 steps, 4 advances")
+        editor.until("#standing", "✓ valid: 200 steps, 4 advances")
         for tab in TABS if given != "docs" else TABS[:1]:
             editor.open(tab)
             editor.drawn("rates")

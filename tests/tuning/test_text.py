@@ -1,17 +1,19 @@
 """Changes in the text: what is changed is changed, all else stays, and what cannot be kept is said."""
 
+from collections import Counter
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tuning.recipes import TEXT
 
 from curriculum_verl.curriculum.sources import read_value
 from curriculum_verl.errors import ConfigError
 from curriculum_verl.tuning.block import Place, changes, get, numbers, put
+from curriculum_verl.tuning.comments import comments
 from curriculum_verl.tuning.dumping import flow
 from curriculum_verl.tuning.text import block_of, insert_stage, remove_stage, rewrite, swap_stages
 
@@ -60,6 +62,64 @@ def test_a_change_is_made_in_its_place_and_every_comment_stays(place: Place, val
     assert block_of(written.text) == new
     assert all(comment in written.text for comment in COMMENTS)
     assert read_value(written.text)["trainer"] == {"total_epochs": 3}
+
+
+COMMENTED = """curriculum:
+  stages:
+    - name: first
+      mix: {easy: 1.0}
+      exit:
+        any:
+          # noisy: keep the window
+          - {metric: train/success_rate, window: 5, above: 0.99}  # from run 12
+          # a cap
+          - {metric: stage/steps, at_least: 30}
+    - name: second
+      mix: {easy: 0.5, hard: 0.5}
+      rewards:
+        final: 1.0  # a # in "it"
+  rollback:   # off for now
+  description: |
+    # no comment
+"""
+NOISES = ["# noisy: keep the window", "# from run 12"]
+CAP, MORE = {"metric": "stage/steps", "at_least": 30}, {"metric": "run/steps", "at_least": 40}
+NOISY = {"metric": "train/success_rate", "window": 5, "above": 0.99}
+
+
+def test_comments_are_what_stands_between_tokens() -> None:
+    found = ["# noisy: keep the window", "# from run 12", "# a cap", '# a # in "it"', "# off for now"]
+    assert comments(COMMENTED) == Counter(found)
+    assert comments("a: 'é # no'  # é\n# twice\n# twice\n") == {"# é": 1, "# twice": 2}
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "line", "gone"),
+    [
+        (("stages", 0, "exit", "any"), [NOISY, CAP, MORE], "30}\n          - {metric: run/steps, at_least: 40}\n", []),
+        (("stages", 0, "exit", "any"), [NOISY, MORE, CAP], "12\n          - {metric: run/steps, at_least: 40}\n", []),
+        (("stages", 0, "exit", "any"), [NOISY], "# from run 12\n    - name: second", ["# a cap"]),
+        (
+            ("stages", 0, "exit", "any"),
+            [CAP],
+            "any:\n          # a cap\n",
+            ["# noisy: keep the window", "# from run 12"],
+        ),
+        (("rollback",), {}, "  rollback: {}   # off for now\n", []),
+        (
+            ("stages", 0, "exit"),
+            CAP,
+            "exit:\n        {metric: stage/steps, at_least: 30}\n",
+            ["# noisy: keep the window", "# from run 12", "# a cap"],
+        ),
+    ],
+)
+def test_comments_that_go_with_a_change_are_noticed(place: Place, value: Any, line: str, gone: list[str]) -> None:
+    written = rewrite(COMMENTED, put(block_of(COMMENTED), place, value))
+    assert line in written.text
+    assert get(block_of(written.text), place) == value
+    assert written.comments_kept == (not gone)
+    assert comments(COMMENTED) - comments(written.text) == Counter(gone)
 
 
 def test_what_does_not_change_leaves_the_text_to_the_byte() -> None:
@@ -131,6 +191,7 @@ VALUES = st.recursive(LEAVES, lambda v: st.lists(v, max_size=3) | st.dictionarie
 
 
 @settings(max_examples=200, deadline=None)
+@example(old={}, new={"stages": "\x85"}, flat=False)
 @given(old=st.dictionaries(KEYS, VALUES, max_size=4), new=st.dictionaries(KEYS, VALUES, max_size=4), flat=st.booleans())
 def test_any_block_becomes_any_other(old: dict[str, Any], new: dict[str, Any], flat: bool) -> None:
     from curriculum_verl.tuning.dumping import block, indented

@@ -1,9 +1,13 @@
 """`curriculum-verl tune` until its page is there."""
 
+import signal
+import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from chromium import Visit
 from tuning.recipes import TEXT, write_recipe
 from tuning.tuned import tuning_of
 
@@ -17,6 +21,7 @@ from curriculum_verl.errors import ConfigError, InputError
     [
         (["{a}", "--as-logged"], "--as-logged: needs --rollouts"),
         (["{a}", "--out", "{a}.d/x.yaml"], "--out: there is no folder"),
+        (["{a}", "--out", "{folder}"], "is no plain file"),
         (["{a}", "--port", "70000"], "expected a port"),
         ([], "recipe"),
     ],
@@ -26,7 +31,7 @@ def test_a_command_line_that_makes_no_sense_is_refused(
 ) -> None:
     recipe = str(write_recipe(tmp_path))
     with pytest.raises(SystemExit) as end:
-        cli.main(["tune", *(argument.format(a=recipe) for argument in arguments)])
+        cli.main(["tune", *(argument.format(a=recipe, folder=tmp_path) for argument in arguments)])
     assert end.value.code == 2
     assert message in capsys.readouterr().err
 
@@ -40,8 +45,6 @@ def test_without_the_extra_it_says_what_to_install(
 
 
 def test_help_and_arguments_import_nothing_heavy() -> None:
-    import subprocess
-
     code = (
         "import sys; from curriculum_verl.commands import compare, tune\n"
         "tune.build_parser(), compare.build_parser()\n"
@@ -69,3 +72,19 @@ def test_out_may_lie_elsewhere(tmp_path: Path) -> None:
     recipe, out = write_recipe(tmp_path / "a"), tmp_path / "mine.yaml"
     saving = tuning_of(recipe, "--out", str(out)).saving
     assert (saving.folder, saving.suggestion) == (tmp_path, "mine.yaml")
+
+
+def test_ctrl_c_ends_it_whatever_is_being_played(tmp_path: Path, browser: Any) -> None:
+    recipe = write_recipe(tmp_path, TEXT.replace("name: mixture", "name: posterior"))
+    command = [sys.executable, "-m", "curriculum_verl.cli", "tune", str(recipe), "--port", "0"]
+    long = ["--steps", "5000", "--batch", "100", "--responses", "8"]
+    with subprocess.Popen([*command, *long], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stdout is not None
+            with Visit(browser, server.stdout.readline().strip()) as page:
+                page.until("#standing", "Simulating")
+                server.send_signal(signal.SIGINT)
+                _, errors = server.communicate(timeout=15)
+        finally:
+            server.kill()
+    assert (server.returncode, errors) == (0, "")

@@ -1,68 +1,59 @@
 """A comparison as a picture: when stages switch, what is learned for how many tokens, and by bucket at the end."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter
 from numpy.typing import NDArray
 
 from curriculum_verl.atomic import replacing
 from curriculum_verl.palette import INK, shades, style
+from curriculum_verl.simulation.comparing import Compared
+from curriculum_verl.simulation.labels import in_picture, short, told_apart
 from curriculum_verl.simulation.run import Trace
-from curriculum_verl.tuning.comparing import Compared
-from curriculum_verl.words import printable
 
 LONGEST = 28  # characters of a name
 POINTS = 200  # of a curve
 
 
 def draw_comparison(compared: Mapping[str, Compared], path: Path) -> None:
-    """Stages over the steps with a thin row for every seed; mean pass rates with bands from least to greatest."""
-    rows = sum(len(one.traces) for one in compared.values())
-    height = min(1.2 + 0.18 * rows + 0.25 * len(compared), 12.0)
-    figure = Figure(figsize=(11, height + 4.2), layout="constrained")
-    grid = figure.add_gridspec(2, 2, height_ratios=[height, 4.2])
-    _timelines(figure.add_subplot(grid[0, :]), compared)
-    curve, bars = figure.add_subplot(grid[1, 0]), figure.add_subplot(grid[1, 1])
-    _learning(curve, compared)
-    _buckets(bars, compared)
-    handles, labels = curve.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=min(3, len(compared)), frameon=False)
+    """The picture as a file."""
+    figure = picture_of(compared)
     FigureCanvasAgg(figure)
     with replacing(path) as file:
         figure.savefig(file, format="png", dpi=120)
 
 
-def _timelines(axes: Axes, compared: Mapping[str, Compared]) -> None:
-    """For every recipe its seeds one under the other: a bar for each time in a stage, named where there is room."""
-    top, ticks, longest = 0.0, [], 1
-    for recipe, one in compared.items():
-        colours = shades(len(one.stages))
-        middle = top + (len(one.traces) - 1) / 2
-        ticks.append((middle, _short(recipe)))
+def picture_of(compared: Mapping[str, Compared]) -> Figure:
+    """Stages over the steps with a thin row for every seed; mean pass rates with bands from least to greatest."""
+    named = dict(zip(_shortened(told_apart(list(compared))), compared.values(), strict=True))
+    rows = sum(len(one.traces) for one in compared.values())
+    height = min(1.2 + 0.18 * rows + 0.25 * len(compared), 12.0)
+    figure = Figure(figsize=(11, height + 4.2), layout="constrained")
+    grid = figure.add_gridspec(2, 2, height_ratios=[height, 4.2])
+    _timelines(figure.add_subplot(grid[0, :]), named)
+    curve, bars = figure.add_subplot(grid[1, 0]), figure.add_subplot(grid[1, 1])
+    _learning(curve, named)
+    _buckets(bars, named)
+    handles, labels = curve.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=min(3, len(compared)), frameon=False)
+    return figure
+
+
+def _timelines(axes: Axes, named: Mapping[str, Compared]) -> None:
+    """For every recipe its seeds one under the other; the stages of the first are named where there is room."""
+    top, ticks = 0.0, []
+    longest = max(len(trace.stages) for one in named.values() for trace in one.traces.values())
+    for recipe, one in named.items():
+        ticks.append((top + (len(one.traces) - 1) / 2, recipe))
         for row, trace in enumerate(one.traces.values()):
-            steps = len(trace.stages)
-            longest = max(longest, steps)
-            for first, last, stage in _spans(trace, one.stages):
-                axes.barh(
-                    top + row,
-                    last - first,
-                    left=first,
-                    height=0.9,
-                    color=colours[stage],
-                    edgecolor="white",
-                    linewidth=0.3,
-                )
-            backs = [t.step for t in trace.transitions if t.kind == "rollback"]
-            axes.plot(backs, [top + row] * len(backs), "<", color=INK, markersize=5)
-        for first, last, stage in _spans(next(iter(one.traces.values())), one.stages):
-            name = _short(one.stages[stage])
-            if (last - first) > 0.011 * len(name) * longest:
-                ink = "white" if stage + 1 > len(one.stages) / 2 else INK
-                axes.text((first + last) / 2, middle, name, ha="center", va="center", color=ink, fontsize=9)
+            _timeline(axes, top + row, trace, one.stages)
+        _names(axes, top, next(iter(one.traces.values())), one.stages, room=0.011 * longest)
         top += len(one.traces) + 1.0
     axes.set_yticks([at for at, _ in ticks], [name for _, name in ticks])
     axes.set(xlabel="step", xlim=(0, longest), ylim=(top - 1.4, -0.6))
@@ -71,21 +62,41 @@ def _timelines(axes: Axes, compared: Mapping[str, Compared]) -> None:
     axes.tick_params(axis="y", length=0)
 
 
-def _spans(trace: Trace, stages: list[str]) -> list[tuple[int, int, int]]:
+def _timeline(axes: Axes, at: float, trace: Trace, stages: Sequence[str]) -> None:
+    """A bar for each time in a stage, and a mark for each rollback."""
+    colours = shades(len(stages))
+    edge: dict[str, Any] = {"edgecolor": "white", "linewidth": 0.3}
+    for first, last, stage in _spans(trace, stages):
+        axes.barh(at, last - first, left=first, height=0.9, color=colours[stage], **edge)
+    backs = [t.step for t in trace.transitions if t.kind == "rollback"]
+    axes.plot(backs, [at] * len(backs), "<", color=INK, markersize=5)
+
+
+def _names(axes: Axes, at: float, trace: Trace, stages: Sequence[str], room: float) -> None:
+    """The name of a stage in its bar; `room` is what a letter takes."""
+    for first, last, stage in _spans(trace, stages):
+        name = _short(stages[stage])
+        if last - first > room * len(name):
+            ink = "white" if stage + 1 > len(stages) / 2 else INK
+            axes.text((first + last) / 2, at, name, ha="center", va="center", color=ink, fontsize=9)
+
+
+def _spans(trace: Trace, stages: Sequence[str]) -> list[tuple[int, int, int]]:
     """First and last step of every time in a stage, and its number."""
     begins = [(0, 0), *((t.step, stages.index(t.target)) for t in trace.transitions)]
     ends = [*(step for step, _ in begins[1:]), len(trace.stages)]
     return [(first, last, stage) for (first, stage), last in zip(begins, ends, strict=True)]
 
 
-def _learning(axes: Axes, compared: Mapping[str, Compared]) -> None:
-    for place, (recipe, one) in enumerate(compared.items()):
-        look = style(place, len(compared))
+def _learning(axes: Axes, named: Mapping[str, Compared]) -> None:
+    for place, (recipe, one) in enumerate(named.items()):
+        look = style(place, len(named))
         spent, rates = _curves(list(one.traces.values()))
         dash = (0, look.dash) if look.dash else "solid"
-        axes.plot(spent, rates.mean(axis=0), color=look.colour, linestyle=dash, label=_short(recipe))
+        axes.plot(spent, rates.mean(axis=0), color=look.colour, linestyle=dash, label=recipe)
         axes.fill_between(spent, rates.min(axis=0), rates.max(axis=0), color=look.colour, alpha=0.2, linewidth=0)
     axes.set(xlabel="tokens generated", ylabel="mean pass rate over buckets", ylim=(0, 1))
+    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
     axes.set_title("What is learned for what is spent; bands: least to greatest", loc="left", fontsize=10)
     axes.grid(alpha=0.3)
 
@@ -99,11 +110,11 @@ def _curves(traces: list[Trace]) -> tuple[NDArray[np.float64], NDArray[np.float6
     )
 
 
-def _buckets(axes: Axes, compared: Mapping[str, Compared]) -> None:
-    buckets = next(iter(next(iter(compared.values())).traces.values())).buckets
-    width = 0.8 / len(compared)
-    for place, one in enumerate(compared.values()):
-        look = style(place, len(compared))
+def _buckets(axes: Axes, named: Mapping[str, Compared]) -> None:
+    buckets = next(iter(next(iter(named.values())).traces.values())).buckets
+    width = 0.8 / len(named)
+    for place, one in enumerate(named.values()):
+        look = style(place, len(named))
         ends = np.array([trace.pass_rates[-1] for trace in one.traces.values()])
         mean = ends.mean(axis=0)
         reach = np.maximum(0.0, [mean - ends.min(axis=0), ends.max(axis=0) - mean])
@@ -116,7 +127,11 @@ def _buckets(axes: Axes, compared: Mapping[str, Compared]) -> None:
     axes.grid(alpha=0.3, axis="y")
 
 
+def _shortened(names: Sequence[str]) -> list[str]:
+    """Every name short, and none like another."""
+    shown = [_short(name) for name in names]
+    return [name if shown.count(name) == 1 else f"{n + 1}: {name}" for n, name in enumerate(shown)]
+
+
 def _short(name: str) -> str:
-    """A name as matplotlib shows it: dollars are no mathematics."""
-    text = printable(name).replace("\n", " ")
-    return (text if len(text) <= LONGEST else "…" + text[1 - LONGEST :]).replace("$", r"\$")
+    return in_picture(short(name, LONGEST))

@@ -1,6 +1,5 @@
 """A simulation as a picture: what the batches held, and what was learned."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -9,22 +8,32 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from curriculum_verl.atomic import replacing
-from curriculum_verl.palette import INK, colours_of, style
+from curriculum_verl.palette import INK, colours_of
+from curriculum_verl.simulation.labels import in_picture
 from curriculum_verl.simulation.run import Trace
 
 MOST_LABELS = 12  # more names of stages would cover each other
 
 
 def draw_trace(trace: Trace, title: str, path: Path) -> None:
+    """The picture as a file."""
+    figure = picture_of(trace, title)
+    FigureCanvasAgg(figure)
+    with replacing(path) as file:
+        figure.savefig(file, format="png", dpi=120)
+
+
+def picture_of(trace: Trace, title: str) -> Figure:
     """Batch shares, pass rates and tokens by bucket over the steps of one recipe, with its transitions."""
     figure = Figure(figsize=(9, 8), layout="constrained")
     shares, rates, tokens = figure.subplots(3, sharex=True)
     steps = np.arange(1, len(trace.stages) + 1)
     colours = colours_of(len(trace.buckets))
     batch = trace.prompts / trace.prompts.sum(axis=1, keepdims=True)
-    shares.stackplot(steps, batch.T, labels=trace.buckets, colors=colours, alpha=0.85, step="mid", linewidth=0)
-    shares.set(ylabel="share of the batch", ylim=(0, 1), xlim=(0, len(steps)), title=title)
-    for b, name in enumerate(trace.buckets):
+    buckets = [in_picture(name) for name in trace.buckets]
+    shares.stackplot(steps, batch.T, labels=buckets, colors=colours, alpha=0.85, step="mid", linewidth=0)
+    shares.set(ylabel="share of the batch", ylim=(0, 1), xlim=(0, len(steps)), title=in_picture(title))
+    for b, name in enumerate(buckets):
         rates.plot(np.arange(len(steps) + 1), trace.pass_rates[:, b], color=colours[b], label=name)
         tokens.plot(steps, np.cumsum(trace.tokens[:, b]), color=colours[b], label=name)
     rates.set(ylabel="pass rate", ylim=(0, 1))
@@ -39,26 +48,7 @@ def draw_trace(trace: Trace, title: str, path: Path) -> None:
         axes.grid(alpha=0.3)
     columns = -(-len(trace.buckets) // 30)
     figure.legend(*shares.get_legend_handles_labels(), loc="outside right upper", title="bucket", ncols=columns)
-    _save(figure, path)
-
-
-def draw_comparison(traces: Mapping[str, Trace], path: Path) -> None:
-    """Mean pass rate against tokens for every recipe, and pass rates by bucket at the end."""
-    figure = Figure(figsize=(10, 4.5), layout="constrained")
-    curve, bars = figure.subplots(1, 2)
-    buckets = next(iter(traces.values())).buckets
-    width = 0.8 / len(traces)
-    for number, (label, trace) in enumerate(traces.items()):
-        colour = style(number).colour
-        spent = np.concatenate([[0.0], np.cumsum(trace.tokens.sum(axis=1))])
-        curve.plot(spent, trace.pass_rates.mean(axis=1), color=colour, label=label)
-        bars.bar(np.arange(len(buckets)) + (number + 0.5) * width - 0.4, trace.pass_rates[-1], width, color=colour)
-    curve.set(xlabel="tokens generated", ylabel="mean pass rate over buckets", ylim=(0, 1))
-    bars.set(xticks=np.arange(len(buckets)), xticklabels=buckets, ylabel="pass rate at the end", ylim=(0, 1))
-    for axes in (curve, bars):
-        axes.grid(alpha=0.3)
-    figure.legend(*curve.get_legend_handles_labels(), loc="outside lower center", ncols=min(4, len(traces)))
-    _save(figure, path)
+    return figure
 
 
 def _mark_transitions(axes: Axes, trace: Trace) -> None:
@@ -66,11 +56,5 @@ def _mark_transitions(axes: Axes, trace: Trace) -> None:
         style = "-" if transition.kind == "advance" else ":"
         axes.axvline(transition.step + 0.5, color="black", linestyle=style, linewidth=1)
         if axes.get_title() and len(trace.transitions) <= MOST_LABELS:
-            label = f" {'to' if transition.kind == 'advance' else 'back to'} {transition.target}"
+            label = f" {'to' if transition.kind == 'advance' else 'back to'} {in_picture(transition.target)}"
             axes.text(transition.step + 0.5, 0.98, label, rotation=90, va="top", fontsize=8)
-
-
-def _save(figure: Figure, path: Path) -> None:
-    FigureCanvasAgg(figure)
-    with replacing(path) as file:
-        figure.savefig(file, format="png", dpi=120)

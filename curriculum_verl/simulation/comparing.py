@@ -1,26 +1,21 @@
 """Recipes side by side: each is played with several seeds, and summed up with the spread over them."""
 
-import csv
-import io
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from statistics import fmean
-from typing import Any
 
 from tqdm import tqdm
 
-from curriculum_verl.atomic import replacing
 from curriculum_verl.curriculum.config import CurriculumConfig
+from curriculum_verl.simulation.labels import told_apart
 from curriculum_verl.simulation.prompts import Prompts
-from curriculum_verl.simulation.report import Row, table
+from curriculum_verl.simulation.report import TARGETS, Row, first_steps, table, tokens_to
 from curriculum_verl.simulation.run import Trace, simulate
-from curriculum_verl.tuning.trial import Setting, first_steps
+from curriculum_verl.simulation.setup import Setup
+from curriculum_verl.words import counted
 
 Measured = dict[str, dict[str, float | None]]
 """By measure and by what it is of (a bucket, a stage, or "" for the whole): a number, None for what never came."""
-COLUMNS = ("recipe", "seed", "measure", "of", "value")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,6 +23,7 @@ class Compared:
     """One recipe: a trace for each seed."""
 
     config: CurriculumConfig
+    setup: Setup
     traces: dict[int, Trace]
 
     @property
@@ -41,17 +37,20 @@ class Compared:
 
 
 def compare(
-    configs: Mapping[str, CurriculumConfig], prompts: Prompts, setting: Setting, seeds: Sequence[int]
+    configs: Mapping[str, CurriculumConfig], prompts: Prompts, setups: Mapping[str, Setup], seeds: Sequence[int]
 ) -> dict[str, Compared]:
-    """Play every recipe with every seed, which goes for the learner's answers and for the recipe's own draws."""
+    """Play every recipe with every seed, which goes for the learner's answers and for the recipe's own draws.
+
+    The prompts are the same for all.
+    """
     played: dict[str, dict[int, Trace]] = {recipe: {} for recipe in configs}
     runs = [(recipe, seed) for seed in seeds for recipe in configs]
     for recipe, seed in tqdm(runs, desc="compare", unit=" runs", disable=None):
-        config = replace(configs[recipe], seed=configs[recipe].seed + seed)
-        world = prompts.world(config.pass_threshold, learns=setting.learns, **setting.learner)
-        run = replace(setting.run, seed=setting.run.seed + seed)
-        played[recipe][seed] = simulate(config, world, run, None)
-    return {recipe: Compared(configs[recipe], traces) for recipe, traces in played.items()}
+        config, setup = configs[recipe], setups[recipe]
+        world = prompts.world(config.pass_threshold, setup)
+        run = replace(setup.run, seed=setup.run.seed + seed)
+        played[recipe][seed] = simulate(replace(config, seed=config.seed + seed), world, run, None)
+    return {recipe: Compared(configs[recipe], setups[recipe], traces) for recipe, traces in played.items()}
 
 
 def _measure(trace: Trace, stages: Sequence[str]) -> Measured:
@@ -71,13 +70,14 @@ def _measure(trace: Trace, stages: Sequence[str]) -> Measured:
         **{measure: dict(zip(trace.buckets, map(float, values), strict=True)) for measure, values in by_bucket.items()},
         "all tokens": {"": float(trace.tokens.sum())},
         "mean pass rate at the end": {"": float(trace.pass_rates[-1].mean())},
+        "tokens to a mean pass rate": {f"{target}": tokens_to(trace, target) for target in TARGETS},
     }
 
 
 def side_by_side(compared: Mapping[str, Compared]) -> str:
     """A table with a column for every recipe: means over the seeds, least and greatest beside them."""
     measured = {recipe: one.measured() for recipe, one in compared.items()}
-    rows: list[Row] = [["", *compared]]
+    rows: list[Row] = [["", *told_apart(list(compared))]]
     most = max(len(one.stages) for one in compared.values())
     rows.append(["steps", *(_spread(measured[recipe], "steps", "") for recipe in compared)])
     for number in range(1, most):
@@ -104,68 +104,40 @@ def _spread(by_seed: Mapping[int, Measured], measure: str, of: str) -> str:
     values = [value for value in found if value is not None]
     if not values:
         return "never"
-    mean, least, most = _number(fmean(values)), _number(min(values)), _number(max(values))
-    spread = mean if least == most else f"{mean} ({least} to {most})"
-    return spread if len(values) == len(found) else f"{spread}, {len(values)} of {len(found)}"
+    spread = _number(fmean(values))
+    if min(values) != max(values):
+        spread = f"{spread} ({_number(min(values))} to {_number(max(values))})"
+    return spread if len(values) == len(found) else f"{spread}, {len(values)} of {len(found)} seeds"
 
 
 def _number(value: float) -> str:
-    return f"{value:.3f}" if abs(value) < 2 and value != int(value) else f"{value:,.0f}"
+    """Whole numbers as they are; others with three decimals, or one from 10 on."""
+    if value == int(value) or abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.3f}"
 
 
-def write(compared: Mapping[str, Compared], setting: Setting, folder: Path) -> list[Path]:
-    """The numbers as JSON and CSV, and the picture."""
-    from curriculum_verl.tuning.picture import draw_comparison
-
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / f"comparison.{kind}" for kind in ("json", "csv", "png")]
-    with replacing(paths[0]) as file:
-        file.write(json.dumps(_document(compared, setting), indent=1).encode() + b"\n")
-    with replacing(paths[1]) as file:
-        file.write(_csv(compared).encode())
-    draw_comparison(compared, paths[2])
-    return paths
-
-
-def _document(compared: Mapping[str, Compared], setting: Setting) -> dict[str, Any]:
-    """Everything by recipe and seed, with every transition."""
-    return {
-        "setting": setting.values(),
-        "recipes": [
-            {
-                "recipe": recipe,
-                "stages": one.stages,
-                "buckets": list(next(iter(one.traces.values())).buckets),
-                "seeds": [
-                    {"seed": seed, "measured": measured, **_events(one.traces[seed])}
-                    for seed, measured in one.measured().items()
-                ],
-            }
-            for recipe, one in compared.items()
-        ],
-    }
+def remarks(compared: Mapping[str, Compared]) -> list[str]:
+    """Warnings, forgetting alarms, alerts and stops of every recipe, each once: in how many seeds, and from when on."""
+    found = []
+    for label, one in zip(told_apart(list(compared)), compared.values(), strict=True):
+        firsts: dict[str, list[int]] = {}
+        for trace in one.traces.values():
+            for what, step in _firsts(trace).items():
+                firsts.setdefault(what, []).append(step)
+        for what, steps in firsts.items():
+            when = f", first at step {min(steps):,}" if min(steps) else ""
+            found.append(f"{label}: {what} (in {len(steps)} of {counted(len(one.traces), 'seed')}{when})")
+    return found
 
 
-def _events(trace: Trace) -> dict[str, Any]:
-    told = [
-        {"step": t.step, "kind": t.kind, "source": t.source, "target": t.target, "reason": t.reason}
-        for t in trace.transitions
-    ]
-    return {
-        "transitions": told,
-        "alerts": [{"step": step, "name": alert.name, "reason": alert.reason} for step, alert in trace.alerts],
-        "forgetting": [{"step": step, "bucket": bucket} for step, bucket in trace.alarms],
-        "stop": trace.stop,
-    }
-
-
-def _csv(compared: Mapping[str, Compared]) -> str:
-    """A row for each number; what never came has an empty value."""
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for recipe, one in compared.items():
-        for seed, measured in one.measured().items():
-            for measure, values in measured.items():
-                writer.writerows([recipe, seed, measure, of, value] for of, value in values.items())
-    return file.getvalue()
+def _firsts(trace: Trace) -> dict[str, int]:
+    """What was told of a run, and at which step first; 0 where that is not told."""
+    told = [(f"warning: {warning}", 0) for warning in trace.warnings]
+    told += [(f"forgetting: bucket {bucket}", step) for step, bucket in trace.alarms]
+    told += [(f"alert {alert.name}", step) for step, alert in trace.alerts]
+    told += [("stopped", len(trace.stages))] if trace.stop is not None else []
+    firsts: dict[str, int] = {}
+    for what, step in told:
+        firsts.setdefault(what, step)
+    return firsts
