@@ -5,7 +5,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help browser demo docs test test-slow lint types format test-verl-0.9.0 test-vllm bench bench-overhead bench-pipeline bench-rewards bench-sft bench-monitor bench-tuning bench-analysis screenshots fuzz clean
+.PHONY: help browser demo docs test test-slow lint types format test-verl-0.9.0 test-vllm bench bench-learning screenshots fuzz clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9.-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -69,32 +69,12 @@ build/venv-vllm/.ready: pyproject.toml constraints-vllm.txt tests/real_vllm/vllm
 test-vllm: build/venv-vllm/.ready ## a training run with the real vLLM on a CPU, in a .venv of its own (Linux on x86-64)
 	build/venv-vllm/bin/pytest tests/real_vllm
 
-bench: $(READY) ## draw, observe and save at 10^4 to 10^7 prompts beside the peers' rules (under a minute)
-	$(BIN)/python tests/benchmarks/bench_engine.py --json build/bench_engine.json
-
-bench-pipeline: $(READY) ## bucketing and preprocessing of 1.4 GB beside cat, pandas, polars, duckdb (about 15 minutes)
+bench: $(READY) ## all benchmarks, and docs/benchmarks.md from them (two to three hours; goes on where it was interrupted)
 	$(PIP) install --quiet --constraint constraints-cpu.txt --editable '.[bench]'
-	$(BIN)/python tests/benchmarks/bench_pipeline.py --json build/bench_pipeline.json
+	$(BIN)/python tests/benchmarks/bench_all.py $(ARGS)
 
-bench-overhead: $(READY) ## what a curriculum costs a step of verl, by itself and in real runs taken in turns (ten minutes)
-	$(BIN)/python tests/benchmarks/bench_overhead.py --verl --json build/bench_overhead.json
-
-bench-rewards: $(READY) ## responses a second of every reward component and verifier (about ten minutes)
-	$(BIN)/python tests/benchmarks/bench_rewards.py
-	$(BIN)/python tests/benchmarks/bench_verifiers.py
-
-bench-sft: $(READY) ## what a curriculum costs a step of supervised fine-tuning, and what packing gains (a few minutes)
-	$(BIN)/python tests/benchmarks/bench_sft.py
-	$(BIN)/python tests/benchmarks/bench_packing.py
-
-bench-monitor: $(READY) ## opening and refreshing the monitor on 50,000 steps (a minute)
-	PYTHONPATH=. $(BIN)/python tests/benchmarks/bench_monitor.py
-
-bench-tuning: $(READY) ## how long an edit of a recipe takes until its timeline is there (a minute)
-	PYTHONPATH=. $(BIN)/python tests/benchmarks/bench_tuning.py
-
-bench-analysis: $(READY) ## trajectories a second of the analysis, and its memory, up to a million responses (ten minutes)
-	$(BIN)/python tests/benchmarks/bench_analysis.py
+bench-learning: $(READY) ## does a curriculum pay: policies through verl's own trainer (about an hour; goes on likewise)
+	$(BIN)/python tests/benchmarks/bench_learning.py $(ARGS)
 
 screenshots: $(READY) browser ## the docs' pictures of the monitor, by the tests of its page
 	SCREENSHOTS=docs $(BIN)/pytest tests/monitor/test_access.py -k pictures

@@ -12,11 +12,18 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
+
+from arguments import parser, whole
+from machine import header
+from measuring import run_rounds, said, spread_of
+from report import shown, table, write_json
 
 EXAMPLES = """examples:
-  python tests/benchmarks/bench_analysis.py                           10^5 and 10^6 responses, about ten minutes
-  python tests/benchmarks/bench_analysis.py --responses 1e4           a quick look
+  python tests/benchmarks/bench_analysis.py                           10^5 and 10^6 responses, half an hour
+  python tests/benchmarks/bench_analysis.py --responses 1e4 --rounds 1   a quick look
   python tests/benchmarks/bench_analysis.py --workers 1 2             the same in one process and in two
 """
 TO_A_PROMPT = 8
@@ -24,25 +31,13 @@ DIFFERENT = 4096  # lines that are really made; others repeat them under ids of 
 ANALYZE = "import sys; from curriculum_verl.cli import main; sys.exit(main(sys.argv[1:]))"
 
 
-def responses(text: str) -> int:
-    """A whole number, which may be written 1e6."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0.0
-    if number < 2 * TO_A_PROMPT or number != int(number):
-        raise argparse.ArgumentTypeError(f"got {text!r}, expected a whole number from {2 * TO_A_PROMPT}, such as 1e6")
-    return int(number)
-
-
 def build_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--responses", type=responses, nargs="+", default=[10**5, 10**6], help="(default: 1e5 1e6)")
-    parser.add_argument("--workers", type=int, nargs="+", default=[1], help="processes (default: 1)")
-    parser.add_argument("--json", type=Path, metavar="PATH", help="also write all figures to this file")
-    return parser
+    made = parser(__doc__, EXAMPLES)
+    sizes = [10**5, 10**6]
+    made.add_argument("--responses", type=whole(2 * TO_A_PROMPT), nargs="+", default=sizes, help="(1e5 1e6)")
+    made.add_argument("--workers", type=whole(1), nargs="+", default=[1], help="processes (default: 1)")
+    made.add_argument("--rounds", type=whole(1), default=5, help="analyses of each (default: 5)")
+    return made
 
 
 def make(folder: Path, count: int) -> int:
@@ -62,13 +57,12 @@ def make(folder: Path, count: int) -> int:
     return sum(path.stat().st_size for path in folder.glob("*.jsonl"))
 
 
-def measure(count: int, workers: int) -> dict[str, float]:
+def analyze(data: Path, count: int, workers: int) -> dict[str, float]:
     """One analysis in a process of its own; memory and CPU are that process's own, without its workers'."""
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        size = make(folder, count)
-        command = [sys.executable, "-c", ANALYZE, "analyze", "--runs", f"base={folder / 'base.jsonl'}"]
-        command += [f"full={folder / 'full.jsonl'}", "--out", str(folder / "out"), "--workers", str(workers)]
+        out = Path(name) / "out"
+        command = [sys.executable, "-c", ANALYZE, "analyze", "--runs", f"base={data / 'base.jsonl'}"]
+        command += [f"full={data / 'full.jsonl'}", "--out", str(out), "--workers", str(workers)]
         began = time.monotonic()
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         _, status, usage = os.wait4(process.pid, 0)
@@ -76,38 +70,44 @@ def measure(count: int, workers: int) -> dict[str, float]:
         process.returncode = os.waitstatus_to_exitcode(status)  # it has been waited for
         if process.returncode:
             raise SystemExit(f"the analysis ended with {process.returncode}")
-        if not (folder / "out" / "report.html").is_file():
+        if not (out / "report.html").is_file():
             raise SystemExit("the analysis wrote no report")
     return {
-        "responses": count,
-        "workers": workers,
-        "megabytes": size / 1e6,
         "seconds": seconds,
         "cpu_seconds": usage.ru_utime + usage.ru_stime,
-        "responses_per_second": count / seconds,
+        "rate": count / seconds,
         "peak_megabytes": usage.ru_maxrss * 1024 / 1e6,
     }
 
 
+def measure(folder: Path, counts: Sequence[int], workers: Sequence[int], rounds: int) -> list[dict[str, Any]]:
+    """An entry for every number of responses and of processes, with what every round told."""
+    turns, sizes = {}, {}
+    for count in counts:
+        data = folder / str(count)
+        data.mkdir(exist_ok=True)
+        sizes[count] = make(data, count) / 1e6
+        turns |= {(count, number): partial(analyze, data, count, number) for number in workers}
+    found = run_rounds(turns, rounds, said)
+    return [{"responses": n, "workers": w, "megabytes": sizes[n], **told} for (n, w), told in found.items()]
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     arguments = build_parser().parse_args(argv)
-    results = []
-    print("responses  workers  input MB  seconds  of CPU  responses/s  peak MB")
-    for count in arguments.responses:
-        for workers in arguments.workers:
-            found = measure(count, workers)
-            results.append(found)
-            print(_line(found), flush=True)
-    if arguments.json is not None:
-        arguments.json.parent.mkdir(parents=True, exist_ok=True)
-        arguments.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    print(header("numpy", "msgspec", "matplotlib"), end="\n\n")
+    with tempfile.TemporaryDirectory() as name:
+        results = measure(Path(name), arguments.responses, arguments.workers, arguments.rounds)
+    print(f"Medians (least - most) of {arguments.rounds} shuffled rounds, whole processes.\n")
+    titles = ["responses", "workers", "input MB", "seconds", "processor s", "responses a second", "peak MB"]
+    print(table(titles, map(_cells, results), words=()))
+    write_json(arguments.json, results)
     return 0
 
 
-def _line(found: dict[str, float]) -> str:
-    counts = f"{found['responses']:9,}  {found['workers']:7}  {found['megabytes']:8.1f}  {found['seconds']:7.1f}"
-    counts += f"  {found['cpu_seconds']:6.1f}"
-    return f"{counts}  {found['responses_per_second']:11,.0f}  {found['peak_megabytes']:7.0f}"
+def _cells(found: dict[str, Any]) -> list[str]:
+    counts = [f"{found['responses']:,}", str(found["workers"]), f"{found['megabytes']:,.1f}"]
+    figures = ("seconds", "cpu_seconds", "rate", "peak_megabytes")
+    return [*counts, *(shown(spread_of(found[figure])) for figure in figures)]
 
 
 if __name__ == "__main__":

@@ -4,98 +4,101 @@ Runs are done in a shuffled order and kept in a folder: what was interrupted goe
 not done again. Figures never decide the exit code.
 """
 
-import argparse
-import json
 import random
 import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "benchmarks")]  # examples, and the package beside this file
 
+from arguments import parser, whole  # noqa: E402
+
 EXAMPLES = """examples:
-  python tests/benchmarks/bench_learning.py                          the quick form: skew, four arms, three seeds
+  python tests/benchmarks/bench_learning.py                          the quick form: skew, three arms, three seeds
   python tests/benchmarks/bench_learning.py --full                   all settings and arms, five seeds: many hours
-  python tests/benchmarks/bench_learning.py --settings main --arms uniform bandit --seeds 2
-  python tests/benchmarks/bench_learning.py --report                 only show what is there
+  python tests/benchmarks/bench_learning.py --settings main --arms uniform_16x4 bandit --seeds 2
+  python tests/benchmarks/bench_learning.py --full --report          only show what is there
 """
-QUICK = {"settings": ["skew"], "arms": ["uniform", "dapo", "mixture", "posterior"], "seeds": 3}
+QUICK_SETTINGS, QUICK_ARMS, QUICK_SEEDS = ["skew"], ["uniform_16x4_slow", "dapo", "posterior"], 3
 FULL_SEEDS = 5
 
 
-def build_parser() -> argparse.ArgumentParser:
-    from learning.arms import read_arms
-    from learning.settings import SETTINGS
-
-    parser = argparse.ArgumentParser(
-        description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--full", action="store_true", help="everything, five seeds")
-    parser.add_argument("--settings", nargs="+", choices=SETTINGS, metavar="NAME", help=f"of {', '.join(SETTINGS)}")
-    names = list(read_arms())
-    parser.add_argument("--arms", nargs="+", choices=names, metavar="NAME", help=f"of {', '.join(names)}")
-    parser.add_argument("--seeds", type=int, metavar="N", help="runs of every arm (3; with --full 5)")
-    parser.add_argument(
-        "--folder", type=Path, default=Path("build/learning"), help="for all that is made (%(default)s)"
-    )
-    parser.add_argument("--report", action="store_true", help="run nothing, show what is there")
-    parser.add_argument("--json", type=Path, metavar="PATH", help="also write all curves to this file")
-    return parser
-
-
 def main(argv: Sequence[str] | None = None) -> int:
-    arguments = build_parser().parse_args(argv)
     from learning.arms import read_arms
-    from learning.running import Task, run
     from learning.settings import SETTINGS
 
     arms = read_arms()
-    settings = arguments.settings or (list(SETTINGS) if arguments.full else QUICK["settings"])
-    names = arguments.arms or (list(arms) if arguments.full else QUICK["arms"])
-    seeds = arguments.seeds or (FULL_SEEDS if arguments.full else QUICK["seeds"])
+    made = parser(__doc__, EXAMPLES)
+    made.add_argument("--full", action="store_true", help="everything, five seeds")
+    made.add_argument("--settings", nargs="+", choices=SETTINGS, metavar="NAME", help=f"of {', '.join(SETTINGS)}")
+    made.add_argument("--arms", nargs="+", choices=arms, metavar="NAME", help=f"of {', '.join(arms)}")
+    made.add_argument("--seeds", type=whole(1), metavar="N", help="runs of every arm (3; with --full 5)")
+    made.add_argument("--folder", type=Path, default=Path("build/learning"), help="of all results (%(default)s)")
+    made.add_argument("--report", action="store_true", help="run nothing, show what is there")
+    told = made.parse_args(argv)
+    settings = told.settings or (list(SETTINGS) if told.full else QUICK_SETTINGS)
+    names = told.arms or (list(arms) if told.full else QUICK_ARMS)
+    seeds = told.seeds or (FULL_SEEDS if told.full else QUICK_SEEDS)
+
+    from learning.running import Task
+
     tasks = [
         Task(SETTINGS[setting], arms[arm], seed)
-        for setting in settings
         for seed in range(seeds)
+        for setting in settings
         for arm in random.Random(f"{setting} {seed}").sample(names, len(names))
     ]
-    if not arguments.report:
-        from learning.preparing import prepare
+    if not told.report:
+        run_all(told.folder, tasks)
+    return show(told.folder, tasks, told.json)
 
-        for setting in settings:
-            prepare(arguments.folder, SETTINGS[setting])
-        for number, task in enumerate(tasks, 1):
-            said = f"[{number}/{len(tasks)}] {task.name}"
-            print(f"{said}: {'done before' if task.done(arguments.folder) else 'runs'}", flush=True)
-            if not task.done(arguments.folder):
-                run(arguments.folder, task)
-    return show(arguments.folder, tasks, arguments.json)
+
+def run_all(folder: Path, tasks: Sequence[Any]) -> None:
+    """What is not done yet, seed after seed."""
+    from learning.preparing import prepare
+    from learning.running import run
+    from measuring import said
+
+    for number, task in enumerate(tasks, 1):
+        done = task.done(folder)
+        said(f"[{number}/{len(tasks)}] {task.name}: {'done before' if done else 'runs'}")
+        if not done:
+            with redirect_stdout(sys.stderr):  # where it is no part of the report
+                prepare(folder, task.setting)
+            run(folder, task)
 
 
 def show(folder: Path, tasks: Sequence[Any], json_path: Path | None) -> int:
     """All that is done of these tasks."""
     from learning.arms import read_arms
+    from learning.goals import judged
     from learning.report import render
+    from machine import header
+    from report import render_goals, write_json
 
     done = [task for task in tasks if task.done(folder)]
     if not done:
         print("no run is done yet")
         return 1
-    for setting in dict.fromkeys(task.setting.name for task in done):
-        here = [task for task in done if task.setting.name == setting]
+    arms, goals = read_arms(), []
+    print(header("torch", "verl", "transformers"), end="\n\n")
+    print(f"{len(done)} of {len(tasks)} runs are done.", end="\n\n")
+    for setting in {task.setting.name: task.setting for task in done}.values():
+        runs = [task for task in done if task.setting == setting]
         curves = {
-            arm: {task.seed: task.curve(folder) for task in here if task.arm.name == arm}
-            for arm in read_arms()
-            if any(task.arm.name == arm for task in here)
+            arm: {task.seed: task.curve(folder) for task in runs if task.arm.name == arm}
+            for arm in arms
+            if any(task.arm.name == arm for task in runs)
         }
-        print(render(here[0].setting, read_arms(), curves), end="\n\n")
-    if json_path is not None:
-        json_path.parent.mkdir(parents=True, exist_ok=True)
-        found = [{"setting": t.setting.name, "arm": t.arm.name, "seed": t.seed, **t.kept(folder)} for t in done]
-        json_path.write_text(json.dumps(found, indent=1) + "\n")
-        print(f"written: {json_path}")
+        print(render(setting, arms, curves), end="\n\n")
+        goals += judged(setting, arms, curves)
+    if goals:
+        print(render_goals(goals))
+    found = [{"setting": t.setting.name, "arm": t.arm.name, "seed": t.seed, **t.kept(folder)} for t in done]
+    write_json(json_path, found)
     return 0
 
 

@@ -5,18 +5,18 @@ models with windows have it. The figures never decide the exit code.
 """
 
 import argparse
-import json
 import sys
-import time
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from statistics import median
 from typing import Any
+
+from arguments import parser, whole
 
 EXAMPLES = """examples:
   python tests/benchmarks/bench_packing.py
   python tests/benchmarks/bench_packing.py --rounds 20 --json build/bench_packing.json
 """
+PADDED, PACKED = "padded", "packed"
 LENGTHS = {  # of chats in tokens: from, to, and the power that makes short ones frequent
     "mixed, 16 to 512": (16, 512, 3),
     "mixed, 16 to 1024": (16, 1024, 3),
@@ -25,35 +25,37 @@ LENGTHS = {  # of chats in tokens: from, to, and the power that makes short ones
 
 
 def build_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--batch", type=int, default=8, help="chats of a batch (default: 8)")
-    parser.add_argument("--rounds", type=int, default=8, help="batches of each kind (default: 8)")
-    parser.add_argument("--masked", action="store_true", help="leave the packed row one attention with a mask")
-    parser.add_argument("--json", type=Path, metavar="PATH", help="also write all figures to this file")
-    return parser
+    made = parser(__doc__, EXAMPLES)
+    made.add_argument("--batch", type=whole(1), default=8, help="chats of a batch (default: 8)")
+    made.add_argument("--rounds", type=whole(1), default=8, help="batches of each kind (default: 8)")
+    made.add_argument("--masked", action="store_true", help="leave the packed row one attention with a mask")
+    return made
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     arguments = build_parser().parse_args(argv)
-    print(f"{arguments.batch} chats a batch, median of {arguments.rounds} batches, thousand tokens a second\n")
-    print(f"{'lengths':<22}{'padding':>10}{'padded':>10}{'packed':>10}{'gain':>8}")
-    results = {}
+    from machine import header, peak_memory
+    from measuring import ratio, spread_of
+    from report import shown, table, write_json
+
+    print(header("torch", "transformers"), end="\n\n")
+    results, rows = {}, []
     for name in LENGTHS:
         found = results[name] = measure(name, arguments.batch, arguments.rounds, masked=arguments.masked)
-        speeds = "".join(f"{found[kind] / 1000:>10.2f}" for kind in ("padded", "packed"))
-        print(f"{name:<22}{found['padding']:>10.0%}{speeds}{found['gain']:>7.2f}x")
-    if arguments.json is not None:
-        arguments.json.parent.mkdir(parents=True, exist_ok=True)
-        arguments.json.write_text(json.dumps(results, indent=1) + "\n")
-        print(f"\nwritten: {arguments.json}")
+        speeds = [shown(spread_of(found[kind]["speed"]), 1e-3) for kind in (PADDED, PACKED)]
+        gain = shown(ratio(found[PACKED]["speed"], found[PADDED]["speed"]))
+        rows.append([name, f"{median(found[PADDED]['padding']):.0%}", *speeds, gain])
+    print(f"{arguments.batch} chats a batch; medians (least - most) of {arguments.rounds} batches, each taken by both,")
+    print(f"in turns; in thousand tokens a second. {peak_memory()}\n")
+    print(table(["lengths in tokens", "padding", PADDED, PACKED, "packed, times padded"], rows))
+    write_json(arguments.json, results)
     return 0
 
 
-def measure(lengths: str, batch: int, rounds: int, *, masked: bool) -> dict[str, float]:
-    """Medians of tokens a second, the gain as the median of the pairs, and the share of padding."""
+def measure(lengths: str, batch: int, rounds: int, *, masked: bool) -> dict[str, dict[str, list[float]]]:
+    """Tokens a second and the share of padding, batch by batch; the first warms up."""
     import torch
+    from measuring import run_rounds, said, timed
     from transformers import Qwen2Config, Qwen2ForCausalLM
 
     from curriculum_verl.sft.data import ROWS, Collator
@@ -67,27 +69,33 @@ def measure(lengths: str, batch: int, rounds: int, *, masked: bool) -> dict[str,
     model.config.use_cache = False
     if not masked:
         attend_by_chat(model)  # a padded batch is as it is with sdpa
-    collators = {"padded": Collator(0), "packed": PackingCollator()}
     low, high, power = LENGTHS[lengths]
-    speeds: dict[str, list[float]] = {kind: [] for kind in collators}
-    padding = []
-    for turn in range(rounds + 1):
-        rows = []
-        for share in torch.rand(batch).pow(power).tolist():
-            tokens = torch.randint(1, 4096, (round(low + share * (high - low)),))
-            rows.append({"input_ids": tokens, "labels": tokens, ROWS: 0})
-        count = sum(len(row["input_ids"]) for row in rows)
-        for kind in sorted(collators, reverse=bool(turn % 2)):
-            given: dict[str, Any] = {key: value for key, value in collators[kind](rows).items() if key != ROWS}
-            started = time.perf_counter()
-            model(**given).loss.backward()
-            if turn:  # the first warms up
-                speeds[kind].append(count / (time.perf_counter() - started))
-            if kind == "padded":
-                padding.append(1 - count / given["input_ids"].numel())
-        model.zero_grad()
-    gain = median(packed / padded for packed, padded in zip(speeds["packed"], speeds["padded"], strict=True))
-    return {kind: median(values) for kind, values in speeds.items()} | {"gain": gain, "padding": median(padding)}
+
+    def chats() -> list[dict[str, Any]]:
+        counts = [round(low + share * (high - low)) for share in torch.rand(batch).pow(power).tolist()]
+        tokens = [torch.randint(1, 4096, (count,)) for count in counts]
+        return [{"input_ids": one, "labels": one, ROWS: 0} for one in tokens]
+
+    def taking(collator: Any) -> Callable[[], dict[str, float]]:
+        left = iter(batches)
+
+        def turn() -> dict[str, float]:
+            rows = next(left)
+            count = sum(len(row["input_ids"]) for row in rows)
+            given: dict[str, Any] = {}
+
+            def train() -> None:
+                given.update((key, value) for key, value in collator(rows).items() if key != ROWS)
+                model(**given).loss.backward()
+
+            speed = count / timed(train)["seconds"]
+            model.zero_grad()
+            return {"speed": speed, "padding": 1 - count / given["input_ids"].numel()}
+
+        return turn
+
+    batches = [chats() for _ in range(rounds + 1)]
+    return run_rounds({PADDED: taking(Collator(0)), PACKED: taking(PackingCollator())}, rounds, said, warm_up=1)
 
 
 if __name__ == "__main__":

@@ -7,11 +7,14 @@ import argparse
 import json
 import random
 import sys
-import time
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from statistics import median
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from functools import partial
+
+from arguments import parser, whole
+from machine import header, peak_memory
+from measuring import Spread, Turn, run_rounds, said, spreads, timed
+from report import Goal, render_goals, shown, table, write_json
 
 EXAMPLES = """examples:
   python tests/benchmarks/bench_rewards.py                                   200, 1,000 and 4,000 tokens
@@ -30,21 +33,12 @@ TEXT = (
 WORDS = TEXT.split()
 
 
-def count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"got {text!r}, expected a whole number of at least 1")
-    return int(text)
-
-
 def build_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--tokens", type=count, nargs="+", default=[200, 1000, 4000], help="lengths (default: all)")
-    parser.add_argument("--responses", type=count, default=400, help="different responses a turn (default: 400)")
-    parser.add_argument("--rounds", type=count, default=7, help="turns of each; medians are reported (default: 7)")
-    parser.add_argument("--json", type=Path, metavar="PATH", help="also write all figures to this file")
-    return parser
+    made = parser(__doc__, EXAMPLES)
+    made.add_argument("--tokens", type=whole(1), nargs="+", default=[200, 1000, 4000], help="lengths (default: all)")
+    made.add_argument("--responses", type=whole(1), default=400, help="different responses a turn (default: 400)")
+    made.add_argument("--rounds", type=whole(1), default=7, help="turns of each; medians are reported (default: 7)")
+    return made
 
 
 def made_up_response(rng: random.Random, tokens: int, prose: bool) -> str:
@@ -73,8 +67,8 @@ def _call(rng: random.Random) -> str:
     return f"<tool_call>{json.dumps(call)}</tool_call>"
 
 
-def measure(tokens: int, responses: int, rounds: int) -> dict[str, float]:
-    """Responses a second of each contender: the median over the rounds, each of which lets all take a turn."""
+def contenders(tokens: int, responses: int) -> dict[tuple[str, int], Turn]:
+    """What takes turns at one length; each tells its responses in a second of the processor."""
     from curriculum_verl.rewards.coherence import Coherence
     from curriculum_verl.rewards.curiosity import Curiosity, trace_response
     from curriculum_verl.rewards.scoring import Response
@@ -99,7 +93,7 @@ def measure(tokens: int, responses: int, rounds: int) -> dict[str, float]:
         coherence.judge(trajectory)
         Trace.of(trajectory, operations, settings.digits).encode()
 
-    contenders: dict[str, Callable[[], object]] = {
+    actions: dict[str, Callable[[], object]] = {
         "reading": lambda: [read_trajectory(r.text, operations, r.prompt) for r in given],
         "coherence": lambda: [coherence.score(r) for r in given],
         "curiosity's features": lambda: [trace_response(r, settings, operations).encode() for r in given],
@@ -108,40 +102,38 @@ def measure(tokens: int, responses: int, rounds: int) -> dict[str, float]:
         "the same, prose alone": lambda: [together(r) for r in prose],
         "curiosity's scores": lambda: curiosity.score_groups(groups),
     }
-    seconds: dict[str, list[float]] = {name: [] for name in contenders}
-    for turn in range(rounds + 1):
-        for name, contender in contenders.items():
-            start = time.process_time()
-            contender()
-            if turn:  # the first round warms up
-                seconds[name].append(time.process_time() - start)
-    return {name: responses / median(found) for name, found in seconds.items()}
+
+    def turn(action: Callable[[], object]) -> dict[str, float]:
+        return {"rate": responses / timed(action)["cpu_seconds"]}
+
+    return {(name, tokens): partial(turn, action) for name, action in actions.items()}
 
 
-def render(results: dict[int, dict[str, float]]) -> str:
+def render(results: Mapping[tuple[str, int], Spread]) -> str:
     """The table, and the verdict where the goal's length was measured."""
-    head = "| responses a second | " + " | ".join(f"{tokens:,} tokens" for tokens in results) + " |"
-    lines = [head, "| --- |" + " ---: |" * len(results)]
-    for name in next(iter(results.values())):
-        lines.append(f"| {name} | " + " | ".join(f"{found[name]:,.0f}" for found in results.values()) + " |")
-    if GOAL_TOKENS in results:
-        found = results[GOAL_TOKENS][TOGETHER]
-        verdict = "met" if found >= GOAL else "NOT MET"
-        lines += ["", f"goal: {TOGETHER} at {GOAL_TOKENS:,} tokens >= {GOAL:,.0f}: {found:,.0f}, {verdict}"]
-    return "\n".join(lines)
+    lengths = sorted({tokens for _, tokens in results})
+    names = dict.fromkeys(name for name, _ in results)
+    rows = [[name, *(shown(results[name, tokens]) for tokens in lengths)] for name in names]
+    text = table(["responses a second", *(f"{tokens:,} tokens" for tokens in lengths)], rows)
+    if GOAL_TOKENS not in lengths:
+        return text
+    found = results[TOGETHER, GOAL_TOKENS].median
+    goal = Goal(f"{TOGETHER}, {GOAL_TOKENS:,} tokens", "", found, GOAL, at_most=False, unit="responses a second")
+    return f"{text}\n\n{render_goals([goal])}"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     arguments = build_parser().parse_args(argv)
-    results: dict[int, dict[str, float]] = {
-        tokens: measure(tokens, arguments.responses, arguments.rounds) for tokens in sorted(set(arguments.tokens))
-    }
-    print(render(results))
-    if arguments.json is not None:
-        document: dict[str, Any] = {"bytes_a_token": BYTES_A_TOKEN, "responses_a_second": results}
-        arguments.json.parent.mkdir(parents=True, exist_ok=True)
-        arguments.json.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-        print(f"\nwritten: {arguments.json}")
+    print(header("numpy"), end="\n\n")
+    turns: dict[tuple[str, int], Turn] = {}
+    for tokens in sorted(set(arguments.tokens)):
+        turns |= contenders(tokens, arguments.responses)
+    found = spreads(run_rounds(turns, arguments.rounds, said, warm_up=1))
+    rates = {key: told["rate"] for key, told in found.items()}
+    print(f"One core, by processor time; medians (least - most) of {arguments.rounds} shuffled rounds over all lengths")
+    print(f"and contenders. A token has {BYTES_A_TOKEN} bytes. {peak_memory()}\n\n{render(rates)}")
+    entries = [{"contender": name, "tokens": tokens, **asdict(rate)} for (name, tokens), rate in rates.items()]
+    write_json(arguments.json, {"bytes_a_token": BYTES_A_TOKEN, "responses_a_second": entries})
     return 0
 
 

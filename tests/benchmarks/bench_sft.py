@@ -11,9 +11,16 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import redirect_stdout
+from functools import partial
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from arguments import parser, whole
+
+if TYPE_CHECKING:
+    from report import Goal
 
 EXAMPLES = """examples:
   python tests/benchmarks/bench_sft.py
@@ -22,65 +29,68 @@ EXAMPLES = """examples:
 GOAL = 0.03
 WARM_UP = 5  # steps of a run that are left out
 SENTENCE = "the sum of two numbers is found by adding first their last digits and then all others from right to left"
+PLAIN, OURS = "plain Trainer", "with a curriculum"
 
 
 def build_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--hidden", type=int, default=128, help="width of the model (default: 128)")
-    parser.add_argument("--words", type=int, default=30, help="words of an answer (default: 30)")
-    parser.add_argument("--batch", type=int, default=8, help="chats of a step (default: 8)")
-    parser.add_argument("--steps", type=int, default=20, help="steps of a run (default: 20)")
-    parser.add_argument("--rounds", type=int, default=21, help="runs of each (default: 21)")
-    parser.add_argument("--json", type=Path, metavar="PATH", help="also write all figures to this file")
-    return parser
+    made = parser(__doc__, EXAMPLES)
+    made.add_argument("--hidden", type=whole(8), default=128, help="width of the model (default: 128)")
+    made.add_argument("--words", type=whole(1), default=30, help="words of an answer (default: 30)")
+    made.add_argument("--batch", type=whole(1), default=8, help="chats of a step (default: 8)")
+    made.add_argument("--steps", type=whole(WARM_UP + 2), default=20, help="steps of a run (default: 20)")
+    made.add_argument("--rounds", type=whole(1), default=21, help="runs of each (default: 21)")
+    return made
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     arguments = build_parser().parse_args(argv)
+    from machine import header, peak_memory
+    from measuring import ratio, spread_of
+    from report import render_goals, shown, table, write_json
+
+    print(header("torch", "transformers", "accelerate"), end="\n\n")
     with tempfile.TemporaryDirectory() as folder:
         found = measure(Path(folder), arguments)
-    print(f"\n{arguments.rounds} runs of {arguments.steps} steps of {arguments.batch} chats, medians\n")
-    for name in ("plain", "curriculum"):
-        print(f"{name:<12}{1e3 * found[name]:>9.1f} ms a step")
-    print(f"overhead    {found['overhead']:>9.1%}   (by round: {', '.join(f'{x:.1%}' for x in found['rounds'])})")
-    print(f"goal: at most {GOAL:.0%}, {verdict(found['rounds'])}")
-    if arguments.json is not None:
-        arguments.json.parent.mkdir(parents=True, exist_ok=True)
-        arguments.json.write_text(json.dumps(found, indent=1) + "\n")
-        print(f"written: {arguments.json}")
+    ratios = ratio(found[OURS], found[PLAIN])
+    print(f"{arguments.rounds} runs of each of {arguments.steps} steps of {arguments.batch} chats, in turns;")
+    print(f"medians (least - most), in processor time. {peak_memory()}\n")
+    rows = [[f"ms a step, {kind}", shown(spread_of(times), 1e3)] for kind, times in found.items()]
+    rows.append([f"{OURS}, times the other, round by round", shown(ratios)])
+    print(table(["supervised fine-tuning", "measured"], rows))
+    print(f"\n{render_goals([goal(found)])}")
+    write_json(arguments.json, found)
     return 0
 
 
-def verdict(rounds: list[float]) -> str:
+def goal(found: dict[str, list[float]]) -> "Goal":
     """Whether the goal is met, as far as the middle half of the rounds says the same."""
-    ordered = sorted(rounds)
-    low, high = ordered[len(ordered) // 4], ordered[-1 - len(ordered) // 4]
-    if low <= GOAL < high:
-        return f"not decided: the middle rounds lie between {low:.1%} and {high:.1%}"
-    return "met" if high <= GOAL else "not met"
+    from report import Goal, number
+
+    rounds = sorted(100 * (ours / plain - 1) for ours, plain in zip(found[OURS], found[PLAIN], strict=True))
+    low, high = rounds[len(rounds) // 4], rounds[-1 - len(rounds) // 4]
+    split = low <= 100 * GOAL < high
+    undecided = f"the middle half of the rounds lies between {number(low)} and {number(high)} %" if split else ""
+    what = "a step with a curriculum, longer by"
+    return Goal(what, "", median(rounds), 100 * GOAL, at_most=True, unit="%", undecided=undecided)
 
 
-def measure(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
-    """Seconds of a step of both, and what ours takes longer."""
+def measure(folder: Path, arguments: argparse.Namespace) -> dict[str, list[float]]:
+    """Seconds of a step of both, run by run."""
     import torch
+    from measuring import run_rounds, said
     from transformers.utils import logging
 
     torch.set_num_threads(1)
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     prepare(folder, arguments)
-    times: dict[str, list[float]] = {"plain": [], "curriculum": []}
-    for number in range(arguments.rounds):
-        for kind in sorted(times, reverse=number % 2 == 0):
-            times[kind].append(one_run(kind, folder / f"{kind}{number}", folder, arguments))
-        print(
-            f"round {number + 1}: " + ", ".join(f"{kind} {1e3 * t[-1]:.1f} ms" for kind, t in times.items()), flush=True
-        )
-    medians = {kind: median(found) for kind, found in times.items()}
-    rounds = [ours / plain - 1 for plain, ours in zip(times["plain"], times["curriculum"], strict=True)]
-    return {**medians, "overhead": median(rounds), "rounds": rounds}
+
+    def turn(kind: str) -> dict[str, float]:
+        with redirect_stdout(sys.stderr):  # what trainers say is no part of the report
+            return {"step": one_run(kind, Path(tempfile.mkdtemp(dir=folder)), folder, arguments)}
+
+    found = run_rounds({kind: partial(turn, kind) for kind in (PLAIN, OURS)}, arguments.rounds, said)
+    return {kind: told["step"] for kind, told in found.items()}
 
 
 def prepare(folder: Path, arguments: argparse.Namespace) -> None:
@@ -148,7 +158,7 @@ def one_run(kind: str, output: Path, folder: Path, arguments: argparse.Namespace
         def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
             self.ends.append(time.process_time())
 
-    if kind == "plain":
+    if kind == PLAIN:
 
         def collate(rows: list[dict[str, Any]]) -> dict[str, Any]:
             return {key: value for key, value in ours.data_collator(rows).items() if key != ROWS}

@@ -4,14 +4,21 @@ One thread asks, so that a figure is what one worker process, or one sandbox at 
 """
 
 import argparse
-import json
-import os
-import platform
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
+from arguments import parser, whole
+from machine import header, peak_memory
+from measuring import run_rounds, said, spreads
+from report import shown, table, write_json
+
+EXAMPLES = """examples:
+  python tests/benchmarks/bench_verifiers.py                                all
+  python tests/benchmarks/bench_verifiers.py --only math exact --rounds 1   a quick look
+"""
 TOKENS = (200, 4000)
 CHARACTERS = 4
 FILLER = "First we look at what is given, and then we work out the next part of it.\n"
@@ -43,10 +50,11 @@ TASKS: dict[str, tuple[str, str, str, Any]] = {
 
 
 def build_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=3.0, help="to measure each figure for (default: 3)")
-    parser.add_argument("--only", nargs="+", choices=list(TASKS), default=list(TASKS), metavar="NAME", help="verifiers")
-    return parser
+    made = parser(__doc__, EXAMPLES)
+    made.add_argument("--seconds", type=float, default=0.6, help="of one turn (default: 0.6)")
+    made.add_argument("--rounds", type=whole(1), default=5, help="turns of each (default: 5)")
+    made.add_argument("--only", nargs="+", choices=list(TASKS), default=list(TASKS), metavar="NAME", help="verifiers")
+    return made
 
 
 def response_of(tokens: int, ending: str, turn: int) -> str:
@@ -56,34 +64,50 @@ def response_of(tokens: int, ending: str, turn: int) -> str:
     return f"{body[:size]}\n{ending}"
 
 
-def rate(score: Callable[[int], Any], seconds: float) -> float:
-    score(0)
-    turn, started = 1, time.perf_counter()
-    while (elapsed := time.perf_counter() - started) < seconds:
-        score(turn)
-        turn += 1
-    return (turn - 1) / elapsed
+class Asking:
+    """Scores one response after the other, each of which is new; a turn tells how many a second."""
+
+    def __init__(self, verifier: Any, name: str, tokens: int, seconds: float):
+        self._verifier, self._task, self._tokens, self._seconds = verifier, TASKS[name], tokens, seconds
+        self._asked = 0
+
+    def turn(self) -> dict[str, float]:
+        first, started = self._asked, time.perf_counter()
+        while (elapsed := time.perf_counter() - started) < self._seconds or self._asked == first:
+            self._score()
+        return {"rate": (self._asked - first) / elapsed}
+
+    def _score(self) -> None:
+        from curriculum_verl.rewards.scoring import Response
+
+        style, source, ending, truth = self._task
+        result = self._verifier.score(Response(response_of(self._tokens, ending, self._asked), truth, source, style))
+        if result.failure is not None:
+            raise RuntimeError(f"{self._task}: {result.failure}")
+        self._asked += 1
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     arguments = build_parser().parse_args(argv)
-    from curriculum_verl.rewards.scoring import Response
+    print(header("math-verify", "if-verifiable", "reasoning-gym", "textblob", "verl"), end="\n\n")
     from curriculum_verl.rewards.verifiers.registry import FinalVerifier
     from curriculum_verl.rewards.verifiers.settings import FinalSettings
 
     verifier = FinalVerifier(FinalSettings(partial_credit=True))
-    print(json.dumps({"python": platform.python_version(), "machine": platform.platform(), "cores": os.cpu_count()}))
-    print(f"{'responses a second':20}" + "".join(f"{f'{tokens} tokens':>14}" for tokens in TOKENS))
-    for name in arguments.only:
-        style, source, ending, truth = TASKS[name]
-
-        def score(turn: int, tokens: int) -> None:
-            result = verifier.score(Response(response_of(tokens, ending, turn), truth, source, style))  # noqa: B023
-            assert result.failure is None, result.failure
-
-        rates = [rate(lambda turn, tokens=tokens: score(turn, tokens), arguments.seconds) for tokens in TOKENS]
-        print(f"{name:20}" + "".join(f"{value:14,.0f}" for value in rates), flush=True)
+    turns = {
+        (name, tokens): Asking(verifier, name, tokens, arguments.seconds).turn
+        for name in arguments.only
+        for tokens in TOKENS
+    }
+    found = spreads(run_rounds(turns, arguments.rounds, said, warm_up=1))
     verifier.close()
+    rates = {key: told["rate"] for key, told in found.items()}
+    rounds = f"{arguments.rounds} shuffled rounds of {arguments.seconds:g} s"
+    print(f"One calling thread; medians (least - most) of {rounds}.")
+    print(f"A token has {CHARACTERS} characters. {peak_memory(started=True)}\n")
+    rows = [[name, *(shown(rates[name, tokens]) for tokens in TOKENS)] for name in arguments.only]
+    print(table(["responses a second", *(f"{tokens:,} tokens" for tokens in TOKENS)], rows))
+    write_json(arguments.json, [{"verifier": n, "tokens": t, **asdict(rate)} for (n, t), rate in rates.items()])
     return 0
 
 

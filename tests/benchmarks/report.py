@@ -1,111 +1,98 @@
-"""The report: tables by size, the goals with their verdicts, and the same as JSON."""
+"""What all reports are made of: Markdown tables, figures with their spread, goals with verdicts; and the JSON."""
 
-from collections.abc import Callable
+import json
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
-from contenders import BATCH, CHOICE_LIMIT, CHOICES, PEERS, RESPONSES, SETUPS, STEPS
-from goals import Goal, verdict
-from measuring import SAVES, WARM_UP, Key, Spread
-
-Cell = Callable[[Key], str]
+from measuring import Spread
 
 
 @dataclass(frozen=True, slots=True)
-class Results:
-    """Everything that was measured, by contender and number of prompts."""
+class Goal:
+    """One figure beside what it should be; `undecided` says why the rounds do not tell."""
 
-    sizes: list[int]
-    rounds: int
-    machine: dict[str, Any]
-    times: dict[Key, dict[str, Spread]]
-    memory: dict[Key, dict[str, float]]
-    saves: dict[Key, dict[str, Any]]
-    goals: list[Goal]
+    goal: str
+    contender: str
+    measured: float
+    wanted: float
+    at_most: bool
+    unit: str = ""
+    note: str = ""
+    undecided: str = ""
 
-
-def render(results: Results) -> str:
-    """The whole report as text."""
-    engines = [setup.name for setup in SETUPS]
-    times, memory, saves = results.times, results.memory, results.saves
-    tables: list[tuple[str, list[str], Cell]] = [
-        (f"draw {BATCH:,} prompts: ms", [*engines, *PEERS], lambda key: milliseconds(times[key]["draw"])),
-        (f"observe {BATCH:,} groups of {RESPONSES}: ms", engines, lambda key: milliseconds(times[key]["observe"])),
-        (
-            "memory, index arrays included: bytes a prompt",
-            engines,
-            lambda key: f"{memory[key]['bytes_per_prompt']:.2f}",
-        ),
-        ("most allocated during a draw: KiB", engines, lambda key: f"{memory[key]['draw_peak_bytes'] / 1024:,.0f}"),
-        (
-            "most allocated during an observation: KiB",
-            engines,
-            lambda key: f"{memory[key]['observe_peak_bytes'] / 1024:,.0f}",
-        ),
-        ("save: ms", engines, lambda key: milliseconds(saves[key]["seconds"])),
-        ("save: bytes on disk", engines, lambda key: f"{saves[key]['bytes']:,}"),
-    ]
-    parts = [header(results), *(table(title, rows, results.sizes, cell) for title, rows, cell in tables)]
-    return "\n\n".join([*parts, render_goals(results.goals)])
+    @property
+    def met(self) -> bool:
+        reached = self.measured <= self.wanted if self.at_most else self.measured >= self.wanted
+        return reached and not self.undecided
 
 
-def header(results: Results) -> str:
-    machine = results.machine
-    return (
-        f"{machine['cpu']}, {machine['cores']} cores, {machine['platform']}, Python {machine['python']}, "
-        f"NumPy {machine['numpy']}\n"
-        f"medians of {results.rounds} shuffled rounds over all contenders and sizes; an engine's turn is the mean of "
-        f"{STEPS} steps\n"
-        f"after {WARM_UP} to warm up, a weighted choice's {CHOICES} single draws scaled to {BATCH:,}; "
-        f"~ extrapolated in proportion from {CHOICE_LIMIT:,} prompts\n"
-        f"saves: medians of {SAVES}\n"
-        f"most memory of the whole process: {machine['peak_rss_bytes'] / 2**20:,.0f} MiB"
-    )
+def row(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
-def table(title: str, rows: list[str], sizes: list[int], cell: Cell) -> str:
-    """Contenders down, numbers of prompts across."""
-    lines = [f"{title:<48}" + "".join(f"{size:>15,}" for size in sizes)]
-    lines += [f"  {row:<46}" + "".join(f"{cell((row, size)):>15}" for size in sizes) for row in rows]
-    return "\n".join(lines)
+def table(titles: Sequence[str], rows: Iterable[Sequence[str]], words: Sequence[int] = (0,)) -> str:
+    """Markdown; columns stand to the right, but for those of words."""
+    rule = ["---" if place in words else "---:" for place in range(len(titles))]
+    return "\n".join(row(cells) for cells in (titles, rule, *rows))
 
 
-def milliseconds(spread: Spread) -> str:
-    value = spread.median * 1e3
-    digits = 2 if value < 100 else 0
-    return f"{'~' if spread.extrapolated else ''}{value:,.{digits}f}"
+def number(value: float) -> str:
+    """Three digits that count."""
+    if value == 0 or abs(value) >= 100:
+        return f"{value:,.0f}"
+    digits = 1 if abs(value) >= 10 else 2 if abs(value) >= 1 else 3
+    return f"{value:.{digits}f}" if abs(value) >= 0.01 else f"{value:.2g}"
 
 
-def render_goals(goals: list[Goal]) -> str:
-    """Goals one under the other, a line for every contender."""
-    blocks = []
-    for title, members in groupby(goals, key=lambda goal: goal.goal):
-        blocks.append("\n".join([title, *(verdict(goal) for goal in members)]))
+def shown(spread: Spread, scale: float = 1.0) -> str:
+    """The median, and in brackets the least and the most."""
+    middle, low, high = (number(scale * value) for value in (spread.median, spread.min, spread.max))
+    return f"~{middle}" if spread.extrapolated else f"{middle} ({low} - {high})"
+
+
+def render_goals(goals: Sequence[Goal]) -> str:
+    """A line for every goal; where several contenders share it, the worst figure and the best."""
+    lines = []
+    for title, group in groupby(goals, key=lambda goal: goal.goal):
+        members = list(group)
+        lines.append([title, _wanted(members[0]), _measured(members), _verdict(members)])
     met = sum(goal.met for goal in goals)
-    return "\n\n".join(["GOALS", *blocks, f"{met} of {len(goals)} met"])
+    return table(["goal", "wanted", "measured", "verdict"], lines, words=(0, 2, 3)) + f"\n\n{met} of {len(goals)} met"
 
 
-def as_json(results: Results) -> dict[str, Any]:
-    """One entry for every contender and size; times in seconds with minimum and maximum."""
-    entries = []
-    for name, size in results.times:
-        if size not in results.sizes:
-            continue  # a weighted choice that was only measured to extrapolate from
-        key = (name, size)
-        save = results.saves.get(key)
-        entries.append(
-            {
-                "contender": name,
-                "prompts": size,
-                **{what: asdict(spread) for what, spread in results.times[key].items()},
-                "memory": results.memory.get(key),
-                "save": None if save is None else {**save, "seconds": asdict(save["seconds"])},
-            }
-        )
-    return {
-        "machine": results.machine,
-        "settings": {"batch": BATCH, "responses": RESPONSES, "rounds": results.rounds, "sizes": results.sizes},
-        "results": entries,
-        "goals": [asdict(goal) | {"met": goal.met} for goal in results.goals],
-    }
+def _wanted(goal: Goal) -> str:
+    return f"{'<=' if goal.at_most else '>='} {number(goal.wanted)} {goal.unit}".rstrip()
+
+
+def _measured(members: Sequence[Goal]) -> str:
+    ordered = sorted(members, key=lambda goal: goal.measured, reverse=members[0].at_most)
+    ends = [ordered[0]] if len(ordered) == 1 else [ordered[0], ordered[-1]]
+    told = []
+    for goal in ends:
+        figure = f"{number(goal.measured)} {goal.unit}".rstrip()
+        remarks = ", ".join(filter(None, [goal.contender, goal.note]))
+        told.append(f"{figure} ({remarks})" if remarks else figure)
+    return " to ".join(told)
+
+
+def _verdict(members: Sequence[Goal]) -> str:
+    if all(goal.met for goal in members):
+        return "met"
+    if len(members) == 1:
+        [goal] = members
+        return f"not decided: {goal.undecided}" if goal.undecided else "**NOT MET**"
+    return f"**NOT MET** by {', '.join(goal.contender for goal in members if not goal.met)}"
+
+
+def as_json(goals: Iterable[Goal]) -> list[dict[str, Any]]:
+    return [asdict(goal) | {"met": goal.met} for goal in goals]
+
+
+def write_json(path: Path | None, document: Any) -> None:
+    """All figures to a file, where one was asked for."""
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")

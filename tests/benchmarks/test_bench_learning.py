@@ -39,14 +39,15 @@ def test_a_target_is_reached_between_two_measurements(learning):
     assert curve.reached(0.45, "steps") == pytest.approx(25)
     assert curve.reached(0.0, "tokens") == 0
     assert curve.reached(0.8, "tokens") is None
-    assert curve.lowest("one") == 0
-    assert curve.final("one") == pytest.approx(0.6)
+    assert curve.least(400, "one") == 0
+    assert curve.after(400, "one") == pytest.approx(0.75)
+    assert curve.after(350, "one") == pytest.approx(0.675)
 
 
 def test_the_area_ends_at_the_limit(learning):
     curve = made_up(learning, 0.2, 0.2, 0.2, 0.8, 0.8)
-    assert curve.area(100, "tokens") == pytest.approx(0.2)
-    assert curve.area(150, "tokens") == pytest.approx((0.2 * 100 + 0.5 * (0.2 + 0.3) * 50) / 150)
+    assert curve.area(100) == pytest.approx(0.2)
+    assert curve.area(250) == pytest.approx((20 + 30 + 22.5) / 250)
 
 
 def test_an_arm_that_needs_half_as_much_is_twice_as_fast(learning):
@@ -80,13 +81,41 @@ def test_who_does_not_arrive_counts_with_all_that_was_spent(learning, baseline, 
 def test_the_report_says_what_loses(learning):
     arms, setting = learning("arms").read_arms(), learning("settings").SETTINGS["skew"]
     good, bad = made_up(learning, 0.1, 0.5, 0.8, 0.9, 0.9), made_up(learning, 0.1, 0.1, 0.1, 0.1, 0.1)
-    text = learning("report").render(setting, arms, {"uniform": {0: good}, "dapo": {0: bad}})
+    text = learning("report").render(setting, arms, {"uniform_32x8": {0: good}, "dapo": {0: bad}})
     row = next(line for line in text.splitlines() if line.startswith("| `dapo`"))
     assert row.count("<=") == len(setting.targets)
     assert "arrive 0 and 1 of 1" in row
-    neither = learning("report").render(setting, arms, {"uniform": {0: bad}, "dapo": {0: bad}})
+    neither = learning("report").render(setting, arms, {"uniform_32x8": {0: bad}, "dapo": {0: bad}})
     assert "neither arrives" in neither
     assert "0 of 1 arrive" in neither
+
+
+def test_the_best_baseline_spends_the_fewest_tokens(learning):
+    slow, fast = (made_up(learning, *(step / 10 for step in range(11)), every=every) for every in (200, 100))
+    never = made_up(learning, 0.0, 0.0, 0.0)
+    best = learning("comparing").best
+    assert best({"slow": {0: slow}, "fast": {0: fast}}, (0.3, 0.5)) == "fast"
+    assert best({"never": {0: made_up(learning, *[0.0] * 9)}, "fast": {0: fast}}, (0.5,)) == "fast"
+    assert best({"never": {0: never}, "slow": {0: slow}}, (0.9,)) == "never", "it spent less, and is counted with that"
+
+
+def test_goals_are_judged_against_the_best_baseline(learning):
+    arms, setting = learning("arms").read_arms(), learning("settings").SETTINGS["skew"]
+    rising = [step / 20 for step in range(20)]
+    runs = {
+        "uniform_32x8": {0: made_up(learning, *rising, every=4000)},
+        "uniform_16x4": {0: made_up(learning, *rising, every=9000)},
+        "dapo": {0: made_up(learning, *[0.0] * 20, every=9000)},
+        "posterior": {0: made_up(learning, *rising, every=1000)},
+    }
+    goals = list(learning("goals").judged(setting, arms, runs))
+    told = {goal.goal: (round(goal.measured, 2), goal.met) for goal in goals}
+    assert told["skew: tokens of the best uniform over ours, to 0.7"] == (4.0, True)
+    assert [goal.met for goal in goals if "filter" in goal.goal] == [True, True]
+    assert all("lower bound" in goal.note for goal in goals if "filter" in goal.goal)
+    slower = runs | {"posterior": {0: made_up(learning, *rising, every=3000)}}
+    goals = list(learning("goals").judged(setting, arms, slower))
+    assert not next(goal for goal in goals if goal.goal.endswith("ours, to 0.7")).met
 
 
 def test_every_arm_is_a_run_that_verl_accepts(learning, tmp_path, monkeypatch):
@@ -103,19 +132,19 @@ def test_every_arm_is_a_run_that_verl_accepts(learning, tmp_path, monkeypatch):
         _, folder, _, recipe, *told = running.arguments(tmp_path, running.Task(setting, arm, 3))
         with initialize_config_dir(folder, version_base=None):
             config = compose(recipe, told)
-        curriculum = load_config(engine_block(config), buckets=("easy", "medium", "hard"))
+        names = ("easy", "medium", "hard", "very_hard")[: arm.buckets]
+        curriculum = load_config(engine_block(config), buckets=names)
         assert curriculum.seed == 3
         assert curriculum.policy.name == EXPECTED.get(arm.name, arm.name), arm.name
-        assert config.algorithm.filter_groups.enable == (arm.name in ("dapo", "posterior_filter"))
+        assert config.algorithm.filter_groups.enable == (arm.name == "dapo")
+        assert arm.baseline == arm.name.startswith("uniform")
         assert (config.trainer.test_freq > 0) == (arm.name in ("mixture", "cumulative"))
 
 
 EXPECTED = {
-    "uniform_small_batch": "uniform",
-    "dapo": "uniform",
-    "cumulative": "uniform",
-    "posterior_admission": "posterior",
-    "posterior_filter": "posterior",
+    **dict.fromkeys(("uniform_32x8", "uniform_16x4", "uniform_16x4_slow", "uniform_8x4_slow"), "uniform"),
+    **dict.fromkeys(("dapo", "cumulative"), "uniform"),
+    **dict.fromkeys(("posterior_slow", "posterior_admission"), "posterior"),
 }
 
 

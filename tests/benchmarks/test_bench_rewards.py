@@ -1,10 +1,7 @@
 """The benchmark of the rewards: responses are as long as they say, the report is complete and can say both verdicts."""
 
-import importlib
 import json
 import random
-import sys
-from pathlib import Path
 
 import pytest
 
@@ -13,27 +10,25 @@ from curriculum_verl.rewards.trajectory import read_trajectory
 
 
 @pytest.fixture
-def bench(monkeypatch):
-    """The script, imported from its own folder; nothing of it stays for other tests."""
-    monkeypatch.syspath_prepend(str(Path(__file__).parent))
-    yield importlib.import_module("bench_rewards")
-    monkeypatch.delitem(sys.modules, "bench_rewards", raising=False)
+def bench(load):
+    return load("bench_rewards")
 
 
 def test_a_small_run_prints_and_writes_every_figure(bench, tmp_path, capsys):
     path = tmp_path / "new" / "bench.json"
     assert bench.main(["--tokens", "1000", "50", "--responses", "9", "--rounds", "1", "--json", str(path)]) == 0
     found = json.loads(path.read_text(encoding="utf-8"))["responses_a_second"]
-    assert list(found) == ["50", "1000"]
-    assert all(rate > 0 for rates in found.values() for rate in rates.values())
+    assert {entry["tokens"] for entry in found} == {50, 1000}
+    assert all(0 < entry["min"] <= entry["median"] <= entry["max"] for entry in found)
     printed = capsys.readouterr().out
-    assert all(f"| {name} |" in printed for name in found["50"])
-    assert "goal: coherence + curiosity's features at 1,000 tokens >= 2,000" in printed
+    assert all(f"| {entry['contender']} |" in printed for entry in found)
+    assert "| coherence + curiosity's features, 1,000 tokens | >= 2,000 responses a second | " in printed
 
 
-@pytest.mark.parametrize(("rate", "verdict"), [(1999.0, "NOT MET"), (2000.0, "met")])
-def test_the_verdict_follows_the_figure(bench, rate, verdict):
-    assert bench.render({1000: {bench.TOGETHER: rate}}).endswith(f", {verdict}")
+@pytest.mark.parametrize(("rate", "verdict"), [(1999.0, "| **NOT MET** |"), (2000.0, "| met |")])
+def test_the_verdict_follows_the_figure(bench, load, rate, verdict):
+    spread = load("measuring").Spread(rate, 1.0, 9999.0)
+    assert verdict in bench.render({(bench.TOGETHER, 1000): spread})
 
 
 @pytest.mark.parametrize("tokens", [200, 4000])

@@ -7,21 +7,22 @@ from typing import Any
 import yaml
 
 HERE = Path(__file__).parent
-BASELINE = "uniform"
 
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """A shipped recipe and overrides of it."""
+    """A shipped recipe, the number of buckets that it is made for, and overrides of it."""
 
     name: str
     words: str
     recipe: str
+    buckets: int = 3
+    baseline: bool = False
     overrides: list[str] = field(default_factory=list)
 
 
 def read_arms() -> dict[str, Arm]:
-    """All arms by name, the baseline first."""
+    """All arms by name, the baselines first."""
     given: dict[str, dict[str, Any]] = yaml.safe_load((HERE / "arms.yaml").read_text())
     return {name: Arm(name, **arm) for name, arm in given.items()}
 

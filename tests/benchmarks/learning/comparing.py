@@ -69,6 +69,19 @@ def compare(
     )
 
 
+def best(runs: Mapping[str, Mapping[int, Curve]], targets: Sequence[float]) -> str:
+    """The name of whose runs spend the fewest tokens; who does not arrive is counted with all that it spent."""
+
+    def spent(curve: Curve, target: float) -> float:
+        reached = curve.reached(target, "tokens")
+        return curve.tokens[-1] if reached is None else max(reached, 1.0)
+
+    def mean(name: str) -> float:
+        return geometric([spent(curve, target) for curve in runs[name].values() for target in targets])
+
+    return min(runs, key=mean)
+
+
 def geometric(ratios: Sequence[float]) -> float:
     """The mean of ratios: twice as much and half as much make one."""
     return float(np.exp(np.mean(np.log(ratios))))

@@ -22,10 +22,14 @@ class Curve(msgspec.Struct, frozen=True):
         """What was spent by each of the steps."""
         return np.array({"tokens": self.tokens, "steps": self.steps, "seconds": self.seconds}[axis], dtype=np.float64)
 
+    def level(self, level: str) -> NDArray[np.float64]:
+        """The accuracy of a level, smoothed by its neighbours in time."""
+        return smoothed(np.array(self.accuracy[level]))
+
     @property
     def mean(self) -> NDArray[np.float64]:
-        """The mean over the levels, each of them smoothed by its neighbours in time."""
-        return smoothed(np.mean(list(self.accuracy.values()), axis=0))
+        """The mean over the levels."""
+        return np.mean([self.level(level) for level in self.accuracy], axis=0)
 
     def reached(self, target: float, axis: Axis) -> float | None:
         """What was spent when the mean first reached a target; None if it never did."""
@@ -39,19 +43,20 @@ class Curve(msgspec.Struct, frozen=True):
         low, high = mean[first - 1], mean[first]
         return float(spent[first - 1] + (target - low) / (high - low) * (spent[first] - spent[first - 1]))
 
-    def area(self, until: float, axis: Axis) -> float:
-        """The mean accuracy over all that was spent, up to a limit."""
-        spent, mean = self.axis(axis), self.mean
+    def area(self, until: float) -> float:
+        """The mean accuracy over all tokens up to a limit."""
+        spent, mean = self.axis("tokens"), self.mean
         points = np.append(spent[spent < until], until)
         return float(np.trapezoid(np.interp(points, spent, mean), points) / until)
 
-    def final(self, level: str) -> float:
-        """The mean of the last three measurements of a level."""
-        return float(np.mean(self.accuracy[level][-3:]))
+    def after(self, tokens: float, level: str) -> float:
+        """The accuracy of a level when so much was generated."""
+        return float(np.interp(tokens, self.tokens, self.level(level)))
 
-    def lowest(self, level: str) -> float:
-        """The least that was kept of a level on the way, smoothed."""
-        return float(smoothed(np.array(self.accuracy[level])).min())
+    def least(self, until: float, level: str) -> float:
+        """What was kept of a level at the worst moment before."""
+        within = self.axis("tokens") <= until
+        return float(self.level(level)[within].min())
 
 
 def smoothed(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -17,7 +17,8 @@ REWARD = Path(tasks.__file__).with_name("reward.py")
 SCORED_BY = f"{REWARD}:compute_score"
 MOST_TOKENS = 14  # of a response: at most 12 digits and what ends them
 RESPONSES = 8  # to a prompt, for bucketing
-THRESHOLDS = (0.25, 0.75)  # of the pass rate: quantiles would cut in the midst of what always or never passes
+# Of the pass rate, by number of buckets: quantiles would cut in the midst of what always or never passes.
+THRESHOLDS = {3: (0.25, 0.75), 4: (0.01, 0.25, 0.75)}
 SEED = 0
 
 
@@ -39,8 +40,8 @@ def prepare(folder: Path, setting: Setting) -> Path:
             Step("tasks", f"Prompts of {setting.name}: {setting.words}", partial(make_prompts, setting)),
             Step("sampled", f"{RESPONSES} scored responses to each", partial(sample, base, place), resumes=True),
             Step("rollouts", "Whose rollouts are whose", partial(mislabel, setting, place)),
-            Step("bucketed", "Buckets", partial(bucket, place)),
-            Step("preprocessed", "Parquet for verl", partial(preprocess, place)),
+            *(Step(f"bucketed_{count}", f"{count} buckets", partial(bucket, place, count)) for count in THRESHOLDS),
+            *(Step(f"data_{count}", "Parquet for verl", partial(preprocess, place, count)) for count in THRESHOLDS),
         ],
         {"seed": SEED},
     )
@@ -124,15 +125,15 @@ def mislabel(setting: Setting, place: Path, out: Path) -> None:
     tasks.write_lines(out / "rollouts.jsonl", iter(rows))
 
 
-def bucket(place: Path, out: Path) -> None:
+def bucket(place: Path, count: int, out: Path) -> None:
     """The product's own command."""
     rollouts = place / "rollouts" / "rollouts.jsonl"
-    call("bucket", "-i", rollouts, "-o", out, "-m", "mean_reward", "--thresholds", *THRESHOLDS)
+    call("bucket", "-i", rollouts, "-o", out, "-m", "mean_reward", "--thresholds", *THRESHOLDS[count])
 
 
-def preprocess(place: Path, out: Path) -> None:
+def preprocess(place: Path, count: int, out: Path) -> None:
     """The product's own command. A tenth is held out for arms that decide by validation."""
-    call("preprocess", "-i", place / "bucketed", "-o", out, "--train-val-split", 0.9, "--seed", SEED)
+    call("preprocess", "-i", place / f"bucketed_{count}", "-o", out, "--train-val-split", 0.9, "--seed", SEED)
 
 
 def call(*words: object) -> None:
@@ -141,4 +142,4 @@ def call(*words: object) -> None:
 
 
 def _call(module: str, *words: object) -> None:
-    subprocess.run([sys.executable, "-m", module, *map(str, words)], check=True)
+    subprocess.run([sys.executable, "-m", module, *map(str, words)], stdout=sys.stderr, check=True)

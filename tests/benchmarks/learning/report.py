@@ -1,44 +1,47 @@
 """The tables: what wins and what loses, as plainly."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 import numpy as np
+from report import table
 
-from learning.arms import BASELINE, Arm
-from learning.comparing import Comparison, compare
+from learning.arms import Arm
+from learning.comparing import Comparison, best, compare
 from learning.curves import Axis, Curve
 from learning.settings import Setting
 
 Curves = Mapping[str, Mapping[int, Curve]]  # by arm and seed
+AXES: tuple[Axis, ...] = ("tokens", "steps", "seconds")
 
 
 def render(setting: Setting, arms: Mapping[str, Arm], curves: Curves) -> str:
     """Markdown of one setting."""
-    lines = [f"### {setting.name}: {setting.words}", ""]
-    baseline = curves.get(BASELINE, {})
-    axes: tuple[Axis, ...] = ("tokens", "steps")
-    for axis in axes:
-        lines += [
-            f"{BASELINE}'s {axis} over the arm's, until the mean accuracy is reached; above 1 the arm is faster.",
-            "",
-        ]
-        lines += list(_ratios(setting, curves, baseline, axis))
-        lines.append("")
-    lines += _finals(curves)
-    lines += ["", *(f"- `{name}`: {arms[name].words}" for name in curves)]
-    return "\n".join(lines)
+    baselines = {name: runs for name, runs in curves.items() if arms[name].baseline}
+    parts = [f"### {setting.name}: {setting.words}"]
+    if baselines:
+        baseline = best(baselines, setting.targets)
+        parts += [_ratios(setting, curves, baseline, axis) for axis in AXES]
+    parts.append(_levels(setting, curves))
+    parts.append("\n".join(f"- `{name}`: {arms[name].words}" for name in curves))
+    return "\n\n".join(parts)
 
 
-def _ratios(setting: Setting, curves: Curves, baseline: Mapping[int, Curve], axis: Axis) -> Iterator[str]:
-    yield _row(["arm", "seeds", *(f"to {target:g}" for target in setting.targets)])
-    yield _rule(2 + len(setting.targets))
-    for name, runs in curves.items():
-        cells = [
-            absolute(runs, target, axis) if name == BASELINE else shown(compare(baseline, runs, target, axis))
-            for target in setting.targets
-        ]
-        yield _row([f"`{name}`", str(len(runs)), *cells])
+def _ratios(setting: Setting, curves: Curves, baseline: str, axis: Axis) -> str:
+    """Of one axis, to every target."""
+
+    def cells() -> Iterator[list[str]]:
+        for name, runs in curves.items():
+            told = [
+                absolute(runs, target, axis)
+                if name == baseline
+                else shown(compare(curves[baseline], runs, target, axis))
+                for target in setting.targets
+            ]
+            yield [f"`{name}`", str(len(runs)), *told]
+
+    titles = ["arm", "seeds", *(f"to {target:g}" for target in setting.targets)]
+    said = f"{axis.capitalize()} of the best baseline, `{baseline}`, over the arm's; above 1 the arm is faster."
+    return f"{said}\n\n{table(titles, cells())}"
 
 
 def shown(comparison: Comparison | None) -> str:
@@ -62,29 +65,22 @@ def absolute(runs: Mapping[int, Curve], target: float, axis: Axis) -> str:
     return text if len(spent) == len(runs) else f"{text}; {len(spent)} of {len(runs)} arrive"
 
 
-def _finals(curves: Curves) -> Iterator[str]:
+def _levels(setting: Setting, curves: Curves) -> str:
+    """What every arm has learned of every level within the budget, and what it forgot of the easiest."""
     levels = list(next(iter(next(iter(curves.values())).values())).accuracy)
-    until = min(run.tokens[-1] for runs in curves.values() for run in runs.values())
-    yield f"Means over the seeds: the area under the curve to {until:,.0f} tokens, then what was so at each run's end."
-    yield ""
-    yield _row(["arm", "area", *levels, f"least of {levels[0]}", "groups with a signal", "steps", "seconds"])
-    yield _rule(6 + len(levels))
-    for name, runs in curves.items():
-        found = list(runs.values())
-        cells = [_mean(run.area(until, "tokens") for run in found)]
-        cells += [_mean(run.final(level) for run in found) for level in levels]
-        cells += [_mean(run.lowest(levels[0]) for run in found), _mean(run.informative for run in found)]
-        cells += [_mean((run.steps[-1] for run in found), ".0f"), _mean((run.seconds[-1] for run in found), ".0f")]
-        yield _row([f"`{name}`", *cells])
+    until = setting.budget
 
+    def cells() -> Iterator[list[str]]:
+        for name, runs in curves.items():
+            found = list(runs.values())
+            figures = [
+                np.mean([run.area(until) for run in found]),
+                *(np.mean([run.after(until, level) for run in found]) for level in levels),
+                np.mean([run.least(until, levels[0]) for run in found]),
+                np.mean([run.informative for run in found]),
+            ]
+            yield [f"`{name}`", *(f"{figure:.2f}" for figure in figures)]
 
-def _mean(values: Any, form: str = ".2f") -> str:
-    return format(float(np.mean(list(values))), form)
-
-
-def _row(cells: list[str]) -> str:
-    return f"| {' | '.join(cells)} |"
-
-
-def _rule(columns: int) -> str:
-    return f"| --- |{' ---: |' * (columns - 1)}"
+    titles = ["arm", "area", *levels, f"least of {levels[0]}", "groups with a signal"]
+    said = f"After {until:,} generated tokens, means over the seeds; the area is the mean accuracy on the way."
+    return f"{said}\n\n{table(titles, cells())}"

@@ -37,6 +37,11 @@ class Task:
     seed: int
 
     @property
+    def budget(self) -> int:
+        """Generated tokens."""
+        return self.setting.baseline_budget if self.arm.baseline else self.setting.budget
+
+    @property
     def name(self) -> str:
         """For people."""
         return f"{self.setting.name}, {self.arm.name}, seed {self.seed}"
@@ -65,7 +70,7 @@ def run(root: Path, task: Task) -> None:
     place.mkdir(parents=True, exist_ok=True)
     _train(root, task, place)
     history = read_history(metrics_file(place))
-    accuracy = _measure(root, task, place, _steps_within(task.setting, history))
+    accuracy = _measure(root, task, place, _steps_within(task.budget, history))
     with replacing(place / RESULT) as file:
         file.write(msgspec.json.encode(_curve(history, accuracy)))
     shutil.rmtree(place / "checkpoints" / "stages", ignore_errors=True)
@@ -76,7 +81,7 @@ def run(root: Path, task: Task) -> None:
 def arguments(root: Path, task: Task) -> list[str]:
     """The command line after `python -m verl.trainer.main_ppo`; who comes later has the last word."""
     place = task.folder(root).resolve()
-    data = (root / task.setting.name / "preprocessed" / "manifest.json").resolve()
+    data = (root / task.setting.name / f"data_{task.arm.buckets}" / "manifest.json").resolve()
     own = [
         f"actor_rollout_ref.model.path={warmed_up(root).resolve()}",
         f"curriculum.data={data}",
@@ -91,11 +96,11 @@ def arguments(root: Path, task: Task) -> list[str]:
 
 def _train(root: Path, task: Task, place: Path) -> None:
     words = [sys.executable, "-u", "-m", "verl.trainer.main_ppo", *arguments(root, task)]
-    if _spent(place) >= task.setting.budget:
+    if _spent(place) >= task.budget:
         return
     log = place / "console.log"
     with running(place, words, log) as process:
-        while process.poll() is None and _spent(place) < task.setting.budget:
+        while process.poll() is None and _spent(place) < task.budget:
             time.sleep(LOOK_EVERY)
         code = process.poll()
     if code:
@@ -118,10 +123,10 @@ def _tokens(history: History) -> np.ndarray:
     return np.cumsum(total)
 
 
-def _steps_within(setting: Setting, history: History) -> list[int]:
+def _steps_within(budget: int, history: History) -> list[int]:
     """The steps that were done when the budget was spent, or before."""
     tokens = _tokens(history)
-    return [step for step in range(1, history.step + 1) if tokens[step - 1] < setting.budget]
+    return [step for step in range(1, history.step + 1) if tokens[step - 1] < budget]
 
 
 def _measure(root: Path, task: Task, place: Path, steps: list[int]) -> dict[int, dict[str, float]]:

@@ -17,12 +17,16 @@ HELD_OUT = 48  # prompts of every level, on which every arm is measured
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One distribution of prompts. `mislabelled` is the share of prompts whose rollouts are those of another prompt."""
+    """One distribution of prompts. `mislabelled` is the share of prompts whose rollouts are those of another prompt.
+
+    Figures are compared within the budget; a baseline goes on beyond it, to see when it gets as far.
+    """
 
     name: str
     words: str
     prompts: Mapping[int, int]  # by level
-    budget: int  # generated tokens of a run
+    budget: int  # generated tokens
+    baseline_budget: int
     targets: tuple[float, ...]  # accuracies, the mean over the levels, that are to be reached
     mislabelled: float = 0.0
 
@@ -40,21 +44,24 @@ SETTINGS = {
             "main",
             "five levels, equally many prompts of each",
             dict.fromkeys((5, 8, 10, 11, 12), 400),
-            budget=300_000,
+            budget=80_000,
+            baseline_budget=120_000,
             targets=(0.6, 0.7, 0.8),
         ),
         Setting(
             "skew",
             "half of the prompts are hopeless at first and 40 % too easy; what can be learned from is one in ten",
             _SKEW,
-            budget=400_000,
+            budget=100_000,
+            baseline_budget=300_000,
             targets=(0.6, 0.7, 0.8),
         ),
         Setting(
             "noisy",
             "as skew, but three prompts in ten have the rollouts of another one, and so a wrong bucket",
             _SKEW,
-            budget=400_000,
+            budget=100_000,
+            baseline_budget=300_000,
             targets=(0.6, 0.7, 0.8),
             mislabelled=0.3,
         ),

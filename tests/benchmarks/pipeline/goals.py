@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from goals import Goal
 from measuring import Spread
+from report import Goal
 
 from .contenders import CAT, COPY, DRY_RUN, OURS, OURS_PARQUET, QUARTER, WRITE
 
@@ -24,7 +24,7 @@ def find_goals(bucketing: Figures, preprocessing: Figures, rows: int) -> list[Go
         time = bucketing[OURS][what].median
         copy = time / bucketing[COPY][what].median
         note = f"{time / bucketing[CAT][what].median:.1f} x {CAT}"
-        found.append(Goal(f"bucketing in one process, {kind}: times {COPY}", OURS, copy, MOST_COPIES, True, note=note))
+        found.append(Goal(f"bucketing in one process, {kind}: times {COPY}", OURS, copy, MOST_COPIES, True, "x", note))
     peak, quarter = (bucketing[name]["peak_bytes"].median for name in (OURS, QUARTER))
     growth = (peak - quarter) / (rows - rows // 4)
     note = f"{quarter / MB:.1f} MB for {rows // 4:,} rows, {peak / MB:.1f} MB for {rows:,}"
@@ -38,6 +38,6 @@ def find_goals(bucketing: Figures, preprocessing: Figures, rows: int) -> list[Go
         ratio = preprocessing[OURS_PARQUET][what].median / (read + write)
         goal = f"preprocessing in one process, {kind}: times bucketing's dry run and the parquet write"
         note = f"{read:.2f} s and {write:.2f} s"
-        found.append(Goal(goal, OURS_PARQUET, ratio, MOST_READS_AND_WRITES, True, note=note))
+        found.append(Goal(goal, OURS_PARQUET, ratio, MOST_READS_AND_WRITES, True, "x", note))
     peak = preprocessing[OURS_PARQUET]["peak_bytes"].median / MB
     return [*found, Goal("memory of preprocessing", OURS_PARQUET, peak, MOST_PREPROCESS_MB, True, unit="MB")]

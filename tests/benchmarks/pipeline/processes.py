@@ -26,7 +26,6 @@ class Work:
     needs: str | None = None
     stdout: str = os.devnull
     verified: bool = True
-    most_turns: int | None = None
     timed_inside: bool = False
 
     def missing(self) -> str | None:

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from goals import Goal
 from measuring import Spread
-from report import render_goals
+from report import Goal, number, render_goals, shown
+from report import as_json as goals_as_json
+from report import table as markdown
 
 from .contenders import CAT, COPY, OURS_PARQUET
 from .goals import MB
@@ -17,7 +18,6 @@ class Measured:
     """One contender; figures are seconds, cpu_seconds and peak_bytes."""
 
     figures: Mapping[str, Spread]
-    turns: int
     found: str
 
 
@@ -29,7 +29,6 @@ class Results:
     bytes: int
     rounds: int
     cold: bool
-    machine: dict[str, Any]
     bucketing: dict[str, Measured]
     preprocessing: dict[str, Measured]
     skipped: list[str]
@@ -42,37 +41,31 @@ def render(results: Results) -> str:
     preprocessing = table(results.preprocessing, (OURS_PARQUET,))
     skipped = "\n".join(f"- {line}" for line in results.skipped)
     titles = ("### Bucketing", bucketing, "### Preprocessing the buckets to parquet", preprocessing, skipped)
-    return "\n\n".join(part for part in (header(results), *titles, render_goals(results.goals)) if part)
+    return "\n\n".join(part for part in (_method(results), *titles, render_goals(results.goals)) if part)
 
 
-def header(results: Results) -> str:
-    machine = results.machine
-    versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
-    load = f"load {machine['load_before']:.1f} before and {machine['load_after']:.1f} after"
+def _method(results: Results) -> str:
     return (
         f"{results.rows:,} rows, {results.bytes / MB:,.0f} MB; {'cold' if results.cold else 'warm'} page cache; "
-        f"medians (min - max) of {results.rounds} shuffled rounds, whole processes\n"
-        f"{machine['cpu']}, {machine['cores']} cores, {machine['platform']}, Python {machine['python']}, {load}\n"
-        f"{versions}"
+        f"medians (least - most) of {results.rounds} shuffled rounds, whole processes."
     )
 
 
 def table(measured: Mapping[str, Measured], bases: tuple[str, ...]) -> str:
     """Contenders down; times as multiples of the bases."""
-    titles = ["", "seconds", *(f"x `{base}`" for base in bases), "processor s", "peak MB", "turns", "verified"]
-    lines = [_line(titles), _line(["---", *["---:"] * (len(titles) - 2), "---"])]
+    titles = ["contender", "seconds", *(f"x {_name(base)}" for base in bases), "processor s", "peak MB", "verified"]
+    lines = []
     for name, one in measured.items():
         seconds, peak = one.figures["seconds"], one.figures.get("peak_bytes")
-        ratios = [f"{seconds.median / measured[base].figures['seconds'].median:.2f}" for base in bases]
-        times = [f"{seconds.median:.2f} ({seconds.min:.2f} - {seconds.max:.2f})", *ratios]
-        cpu = f"{one.figures['cpu_seconds'].median:.2f}"
+        ratios = [number(seconds.median / measured[base].figures["seconds"].median) for base in bases]
         memory = f"{peak.median / MB:,.0f}" if peak else "-"
-        lines.append(_line([f"`{name}`" if "cat" in name else name, *times, cpu, memory, str(one.turns), one.found]))
-    return "\n".join(lines)
+        cpu = number(one.figures["cpu_seconds"].median)
+        lines.append([_name(name), shown(seconds), *ratios, cpu, memory, one.found])
+    return markdown(titles, lines, words=(0, len(titles) - 1))
 
 
-def _line(cells: list[str]) -> str:
-    return f"| {' | '.join(cells)} |"
+def _name(contender: str) -> str:
+    return f"`{contender}`" if "cat" in contender else contender
 
 
 def as_json(results: Results) -> dict[str, Any]:
@@ -82,7 +75,6 @@ def as_json(results: Results) -> dict[str, Any]:
             "task": task,
             "contender": name,
             **{what: asdict(spread) for what, spread in one.figures.items()},
-            "turns": one.turns,
             "verified": one.found,
         }
         for task, measured in (("bucketing", results.bucketing), ("preprocessing", results.preprocessing))
@@ -90,9 +82,8 @@ def as_json(results: Results) -> dict[str, Any]:
     ]
     settings = {"rows": results.rows, "bytes": results.bytes, "rounds": results.rounds, "cold": results.cold}
     return {
-        "machine": results.machine,
         "settings": settings,
         "results": entries,
         "skipped": results.skipped,
-        "goals": [asdict(goal) | {"met": goal.met} for goal in results.goals],
+        "goals": goals_as_json(results.goals),
     }

@@ -1,12 +1,10 @@
 """The whole measurement: data, references to verify by, then all contenders in interleaved rounds."""
 
-import os
 import shutil
 from collections.abc import Callable, Collection
-from importlib.metadata import version
 from pathlib import Path
 
-from measuring import machine_facts, run_rounds
+from measuring import Progress, run_rounds, spreads
 
 from . import contenders as work
 from .contenders import GROWING, WRITING, Contender
@@ -18,15 +16,10 @@ from .verify import BucketCheck
 from .verify_parquet import ParquetCheck
 
 TASKS = ("bucketing", "preprocessing")
-VERSIONS = ("curriculum-verl", "msgspec", "pyarrow", "numpy", "polars", "duckdb", "pandas")
 GIGABYTES_NEEDED = 6 / 100_000  # a row: the input, our buckets, the output of one contender, and parquet
 
-Progress = Callable[[str], None]
 
-
-def measure(
-    rows: int, rounds: int, cold: bool, without: Collection[str], folder: Path, progress: Progress = print
-) -> Results:
+def measure(rows: int, rounds: int, cold: bool, without: Collection[str], folder: Path, progress: Progress) -> Results:
     """Everything that the report shows; `folder` must be empty, and is again at the end."""
     needed, free = GIGABYTES_NEEDED * rows, shutil.disk_usage(folder).free / 1e9
     if free < needed:
@@ -39,28 +32,26 @@ def measure(
 
 
 def _measure(rows: int, rounds: int, cold: bool, without: Collection[str], folder: Path, progress: Progress) -> Results:
-    facts = machine_facts() | {"versions": _versions(), "load_before": os.getloadavg()[0]}
     progress(f"making {rows:,} rows and what is verified by")
     taking_part = _contenders(rows, cold, folder)
     skipped = [missing for _, one in taking_part if (missing := one.work.missing())]
     skipped += [f"{one.work.name}: left out, as asked" for _, one in taking_part if one.work.name in without]
     turns = {
-        (f"{task}: {one.work.name}", rows): one
+        f"{task}: {one.work.name}": one.turn
         for task, one in taking_part
         if one.work.missing() is None and one.work.name not in without
     }
-    times = run_rounds(turns, rounds, progress)
+    times = spreads(run_rounds(turns, rounds, progress))
     measured: dict[str, dict[str, Measured]] = {task: {} for task in TASKS}
     for task, one in taking_part:
-        figures = times.get((f"{task}: {one.work.name}", rows))
+        figures = times.get(f"{task}: {one.work.name}")
         if figures is not None:
-            measured[task][one.work.name] = Measured(figures, one.turns, one.found)
+            measured[task][one.work.name] = Measured(figures, one.found)
     bucketing, preprocessing = ({name: one.figures for name, one in measured[task].items()} for task in TASKS)
     goals = find_goals(bucketing, preprocessing, rows)
-    facts["load_after"] = os.getloadavg()[0]
     size = (folder / "rollouts.jsonl").stat().st_size
     told = list(dict.fromkeys(skipped))  # a name may stand in both tasks
-    return Results(rows, size, rounds, cold, facts, measured["bucketing"], measured["preprocessing"], told, goals)
+    return Results(rows, size, rounds, cold, measured["bucketing"], measured["preprocessing"], told, goals)
 
 
 def _contenders(rows: int, cold: bool, folder: Path) -> list[tuple[str, Contender]]:
@@ -83,15 +74,3 @@ def _contenders(rows: int, cold: bool, folder: Path) -> list[tuple[str, Contende
         *(("preprocessing", contender(entry, buckets, bucket_files, same_parquet)) for entry in work.PREPROCESSING),
         ("preprocessing", contender(WRITING, parquet, tuple(parquet.glob("*.parquet")), same_parquet)),
     ]
-
-
-def _versions() -> dict[str, str]:
-    names = {name: _version(name) for name in VERSIONS}
-    return {name: found for name, found in names.items() if found}
-
-
-def _version(name: str) -> str:
-    try:
-        return version(name)
-    except ModuleNotFoundError:
-        return ""

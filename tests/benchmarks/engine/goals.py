@@ -1,46 +1,19 @@
 """The goals that were set for the engine, and whether a run met them."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from contenders import ARGSORT, PYTHON_CHOICES, SETUPS
-from measuring import Key, Spread
+from measuring import Spread
+from report import Goal
+
+from .contenders import ARGSORT, PYTHON_CHOICES, SETUPS
+from .rounds import Key
 
 MOST_GROWTH = 2.0
 LEAST_TIMES_CHEAPER = {ARGSORT: 500.0} | dict.fromkeys(PYTHON_CHOICES, 1e5)
 MOST_BYTES = 16.0
 MOST_SAVE_MS = 1000.0
 MOST_BYTE_GROWTH = 2.0  # "in proportion to the bytes": a saved byte costs at most so much more than one size before
-
-
-@dataclass(frozen=True, slots=True)
-class Goal:
-    """One figure beside what it should be."""
-
-    goal: str
-    contender: str
-    measured: float
-    wanted: float
-    at_most: bool
-    unit: str = "x"
-    note: str = ""
-
-    @property
-    def met(self) -> bool:
-        return self.measured <= self.wanted if self.at_most else self.measured >= self.wanted
-
-
-def verdict(goal: Goal) -> str:
-    """One line: measured, wanted, met or NOT MET."""
-    bound = "<=" if goal.at_most else ">="
-    word = "met" if goal.met else "NOT MET"
-    figures = f"{_number(goal.measured):>12} {goal.unit:<9}{bound} {_number(goal.wanted)} {goal.unit}"
-    return f"  {goal.contender:<24}{figures:<44}{word:<8}  {goal.note}".rstrip()
-
-
-def _number(value: float) -> str:
-    return f"{value:,.0f}" if value >= 100 else f"{value:.2f}"
 
 
 def find_goals(
@@ -57,13 +30,20 @@ def find_goals(
         draw = times[name, large]["draw"].median
         growth = draw / times[name, small]["draw"].median
         found.append(
-            Goal(f"drawing at {large:,} prompts against {small:,}: cost", name, growth, MOST_GROWTH, at_most=True)
+            Goal(
+                f"drawing at {large:,} prompts against {small:,}: cost",
+                name,
+                growth,
+                MOST_GROWTH,
+                at_most=True,
+                unit="x",
+            )
         )
         for peer, least in LEAST_TIMES_CHEAPER.items():
             spread = times[peer, large]["draw"]
             note = "~ (extrapolated)" if spread.extrapolated else ""
             goal = f"drawing at {large:,} prompts: times cheaper than {peer}"
-            found.append(Goal(goal, name, spread.median / draw, least, at_most=False, note=note))
+            found.append(Goal(goal, name, spread.median / draw, least, at_most=False, unit="x", note=note))
         per_prompt = memory[name, large]["bytes_per_prompt"]
         found.append(Goal("memory, index arrays included", name, per_prompt, MOST_BYTES, at_most=True, unit="B/prompt"))
         found.extend(_save_goals(name, setup.per_prompt_state, sizes, saves))
@@ -83,4 +63,4 @@ def _save_goals(
         growth = (seconds / large["bytes"]) / (before["seconds"].median / before["bytes"])
         goal = f"saving at {sizes[-1]:,} prompts, state per prompt: cost of a byte against {sizes[-2]:,}"
         note = f"{large['bytes'] / 1e6:,.0f} MB in {seconds:.2f} s: {large['bytes'] / 1e6 / seconds:,.0f} MB/s"
-        yield Goal(goal, name, growth, MOST_BYTE_GROWTH, at_most=True, note=note)
+        yield Goal(goal, name, growth, MOST_BYTE_GROWTH, at_most=True, unit="x", note=note)

@@ -8,10 +8,20 @@ from time import perf_counter
 from typing import Any, Protocol
 
 import numpy as np
+from measuring import SEED
 from numpy.typing import NDArray
-from peers import nearest_by_argsort, pool_choice, pool_weight, weighted_choice, weighted_choice_numpy
 
 from curriculum_verl.curriculum import Curriculum, PromptIndex
+
+from .peers import (
+    keep_scores,
+    moved_target,
+    nearest_by_argsort,
+    pool_choice,
+    pool_weight,
+    weighted_choice,
+    weighted_choice_numpy,
+)
 
 BATCH = 1024
 RESPONSES = 16
@@ -20,7 +30,6 @@ CHOICES = 8  # single draws of a weighted choice in one turn, scaled up to a bat
 CHOICE_LIMIT = 10**5  # a weighted choice over more prompts is extrapolated from here
 BUCKETS = {"easy": 0.3, "medium": 0.5, "hard": 0.2}
 MIX = {"easy": 0.2, "medium": 0.3, "hard": 0.5}
-SEED = 7
 
 
 class Contender(Protocol):
@@ -136,30 +145,39 @@ class Engine:
 
 
 class Argsort:
-    """A target that moves a little with every batch; float64 in any order, as a column of a file without buckets."""
+    """A target that moves with every batch; float64 in any order, as a column of a file without buckets."""
 
     def __init__(self, prompts: int):
-        self._difficulty = np.random.default_rng(SEED).permutation(difficulties(prompts).astype(np.float64))
+        rng = np.random.default_rng(SEED)
+        self._difficulty = rng.permutation(difficulties(prompts).astype(np.float64))
+        self._scores = rng.random((BATCH, RESPONSES))
         self._target = 0.5
 
     def turn(self) -> dict[str, float]:
-        self._target += 1e-3
         start = perf_counter()
         nearest_by_argsort(self._difficulty, self._target, BATCH)
-        return {"draw": perf_counter() - start}
+        drawn = perf_counter()
+        self._target = moved_target(self._target, self._scores)
+        return {"draw": drawn - start, "observe": perf_counter() - drawn}
 
 
 class Choice:
-    """A rule that picks one prompt at a time."""
+    """A rule that picks one prompt at a time; `observe` is what follows a batch, if anything does."""
 
-    def __init__(self, pick: Callable[[], int]):
+    def __init__(self, pick: Callable[[], int], observe: Callable[[], None] | None = None):
         self._pick = pick
+        self._observe = observe
 
     def turn(self) -> dict[str, float]:
         start = perf_counter()
         for _ in range(CHOICES):
             self._pick()
-        return {"draw": (perf_counter() - start) * BATCH / CHOICES}
+        drawn = perf_counter()
+        found = {"draw": (drawn - start) * BATCH / CHOICES}
+        if self._observe is not None:
+            self._observe()
+            found["observe"] = perf_counter() - drawn
+        return found
 
 
 def choices(prompts: int) -> dict[str, Choice]:
@@ -168,12 +186,13 @@ def choices(prompts: int) -> dict[str, Choice]:
     latest = {prompt: rng.random() for prompt in rng.sample(range(prompts), prompts // 10)}
     weights = [pool_weight(latest.get(prompt)) for prompt in range(prompts)]
     chances = np.array(weights) / sum(weights)
+    seen, scores = range(min(prompts, BATCH)), numpy_rng.random((min(prompts, BATCH), RESPONSES))
     rules = (
-        lambda: pool_choice(prompts, latest, rng),
-        lambda: weighted_choice(weights, rng),
-        lambda: weighted_choice_numpy(chances, numpy_rng),
+        Choice(lambda: pool_choice(prompts, latest, rng), lambda: keep_scores(latest, seen, scores)),
+        Choice(lambda: weighted_choice(weights, rng)),
+        Choice(lambda: weighted_choice_numpy(chances, numpy_rng)),
     )
-    return {name: Choice(rule) for name, rule in zip(CHOICES_OVER_ALL, rules, strict=True)}
+    return dict(zip(CHOICES_OVER_ALL, rules, strict=True))
 
 
 def peer_contenders(sizes: Iterable[int]) -> dict[tuple[str, int], Contender]:
