@@ -19,7 +19,7 @@ NONE = "Nothing to show: no recipe could be played yet."
 
 
 def draw(now: Played | None, opened: Trace | None) -> dict[str, Chart]:
-    """The pictures; `opened` is the recipe as it was opened, drawn pale behind it."""
+    """The pictures; `opened` is the recipe as it was opened, drawn thin behind it."""
     if now is None or now.trace is None:
         empty = {"batch": "Buckets in the batch", "rates": "Pass rate by bucket", "spent": "Tokens by bucket"}
         return {name: Chart(title, NONE) for name, title in empty.items()}
@@ -97,13 +97,13 @@ def _rates(trace: Trace, opened: Trace | None) -> Chart:
     for b, name in enumerate(trace.buckets):
         look = bucket_look(b, len(trace.buckets))
         if opened is not None:
-            data.append(_line(f"{name}, as opened", opened.pass_rates[:, b], look.colour, "solid", pale=True))
+            data.append(_line(f"{name}, as opened", opened.pass_rates[:, b], look.colour, look.dash, opened=True))
         data.append(_line(name, trace.pass_rates[:, b], look.colour, look.dash))
     said = ", ".join(
         f"{name} {before:.0%} to {after:.0%}"
         for name, before, after in zip(trace.buckets, trace.pass_rates[0], trace.pass_rates[-1], strict=True)
     )
-    behind = " Wide and pale: the recipe as it was opened." if opened is not None else ""
+    behind = " Thin: the recipe as it was opened." if opened is not None else ""
     return Chart(
         "Pass rate by bucket", f"{said}.{behind}", data, _over_steps(trace, {"tickformat": ".0%", "range": [0, 1]})
     )
@@ -119,14 +119,14 @@ def _spent(trace: Trace) -> Chart:
     return Chart("Tokens by bucket", f"{total.sum():,.0f} in all: {said}.", data, _over_steps(trace, {}))
 
 
-def _line(name: str, values: Any, colour: str, dash: str, *, pale: bool = False) -> dict[str, Any]:
+def _line(name: str, values: Any, colour: str, dash: str, *, opened: bool = False) -> dict[str, Any]:
     made: dict[str, Any] = {"type": "scatter", "mode": "lines", "name": label(name)}
     made |= {
         "x": np.arange(len(values)),
         "y": values,
-        "line": {"color": colour, "width": 7 if pale else 2, "dash": dash},
+        "line": {"color": colour, "width": 1 if opened else 3, "dash": dash},
     }
-    return made | ({"opacity": 0.25, "showlegend": False, "hoverinfo": "skip"} if pale else {"meta": "cased"})
+    return made | ({"opacity": 0.5, "showlegend": False, "hoverinfo": "skip"} if opened else {"meta": "cased"})
 
 
 def _over_steps(trace: Trace, yaxis: dict[str, Any]) -> dict[str, Any]:
