@@ -5,7 +5,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help browser demo docs test test-slow lint types format test-verl-0.9.0 test-vllm bench bench-learning screenshots fuzz clean
+.PHONY: help browser demo docs test test-slow lint types format test-verl-0.9.0 test-vllm bench bench-learning screenshots torture fuzz clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9.-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -79,8 +79,11 @@ bench-learning: $(READY) ## does a curriculum pay: policies through verl's own t
 screenshots: $(READY) browser ## the docs' pictures of the monitor, by the tests of its page
 	SCREENSHOTS=docs $(BIN)/pytest tests/monitor/test_access.py -k pictures
 
-fuzz: $(READY) ## parsers and rewards against 10,000 made-up inputs each (a quarter of an hour)
-	FUZZ_EXAMPLES=10000 $(BIN)/pytest -n 2 tests/rewards
+torture: $(READY) ## kills, faults, long runs and fuzzing, and docs/reliability.md (three hours; goes on where interrupted)
+	$(BIN)/python tests/torture $(ARGS)
+
+fuzz: $(READY) ## parsers and rewards against a million made-up inputs (an hour or two; goes on where it was interrupted)
+	$(BIN)/python tests/torture --only fuzz $(ARGS)
 
 clean: ## remove .venv and everything that was built
 	rm -rf .venv build demo *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

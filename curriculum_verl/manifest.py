@@ -109,7 +109,7 @@ def read_manifest(path: str | Path) -> Manifest:
         raise InputError(
             f"{path}: the manifest cannot be read: {error.strerror}; run the preprocessing step first"
         ) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: not a manifest: {error}; {AGAIN}") from error
     if manifest.version != VERSION:
         raise InputError(f"{path}: got manifest version {manifest.version}, expected {VERSION}; {AGAIN}")
@@ -138,7 +138,7 @@ class _Kind(msgspec.Struct):
 def _kind(content: bytes) -> str | None:
     try:
         return msgspec.json.decode(content, type=_Kind).kind
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 
@@ -175,9 +175,14 @@ def check_files(manifest: Manifest, folder: Path, *, hashes: bool = False) -> No
 
 
 def _differences(file: DataFile, path: Path, hashes: bool) -> Iterator[str]:
-    if not path.is_file():
+    try:
+        size = path.stat().st_size if path.is_file() else None
+    except OSError as error:  # a name that no file can have
+        yield f"{path}: cannot be looked at: {error.strerror}"
+        return
+    if size is None:
         yield f"{path}: there is no such file"
-    elif (size := path.stat().st_size) != file.bytes:
+    elif size != file.bytes:
         yield f"{path}: got {size:,} bytes, the manifest says {file.bytes:,}"
     elif hashes and (found := file_hash(path)) != file.hash:
         yield f"{path}: got hash {found}, the manifest says {file.hash}"

@@ -97,7 +97,7 @@ def read_bucket_manifest(folder: Path) -> BucketManifest:
             f"{path}: cannot be read ({error.strerror}); expected a folder that bucket_rollouts_by_difficulty.py has "
             "finished: the manifest is the last file that it writes"
         ) from error
-    except (msgspec.DecodeError, ValueError) as error:
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: is not the manifest of a bucket folder: {error}; {again}") from error
     if missing := [role for role in ROLES if not manifest.fields.get(role)]:
         raise InputError(f"{path}: says nothing of the fields for {', '.join(missing)}; {again}")
@@ -122,7 +122,7 @@ def outdated_files(folder: Path, kind: type[Any] = BucketManifest, beside: Seque
     for path in (folder / NAME, folder / unfinished(NAME)):
         try:
             manifest: Any = msgspec.json.decode(path.read_bytes(), type=kind)
-        except (OSError, msgspec.DecodeError):
+        except (OSError, msgspec.DecodeError, RecursionError):
             continue
         names += [file.path for bucket in manifest.buckets for file in bucket.files] + [*beside]
     return [name for name in names if Path(name).name == name]

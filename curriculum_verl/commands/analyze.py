@@ -106,6 +106,7 @@ def main(argv: Sequence[str] | None = None, prog: str = PROG) -> int:
     refuse(args.out, args.overwrite)
     runs = _runs(args, selection)
     with work_folder(args.out) as work, runner_of(args) as runner:
+        refuse(args.out, args.overwrite)  # again: another run may have ended there meanwhile
         found = analyze(runs, reading, work, runner, args.seed)
         given = list(sys.argv[2:] if argv is None else argv)
         names = write(found, args.out, work / "made", given, args.seed)

@@ -2,6 +2,7 @@
 
 import errno
 import io
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -33,6 +34,7 @@ def run(name: str, main: Callable[[Sequence[str] | None], int], argv: Sequence[s
         print(f"{name}: {error}{f'; {hint}' if hint else ''}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # another one ends the rest at once, without a word from it
         print("interrupted", file=sys.stderr)
         return 130
 

@@ -81,6 +81,8 @@ def read_state(path: str | Path) -> dict[str, Any]:
     arrays = {} if named is None else _read_arrays(path.with_name(named.file), named.blake2b)
     try:
         state: dict[str, Any] = _with_arrays(document.state, arrays)
+    except RecursionError as error:
+        raise StateError(f"{path}: not a curriculum state: {error}; resume from an earlier checkpoint") from error
     except (KeyError, TypeError) as error:
         raise StateError(f"{path}: names an array that is not beside it ({error}); resume from another one") from error
     return state
@@ -91,7 +93,7 @@ def _read_document(path: Path) -> _Document:
         return msgspec.json.decode(path.read_bytes(), type=_Document)
     except OSError as error:
         raise StateError(f"{path}: the curriculum's state cannot be read: {error.strerror}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise StateError(f"{path}: not a curriculum state: {error}; resume from an earlier checkpoint") from error
 
 

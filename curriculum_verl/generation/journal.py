@@ -88,7 +88,7 @@ def _entry(line: bytes) -> Entry | None:
         return None
     try:
         return msgspec.json.decode(line, type=Entry)
-    except msgspec.DecodeError:  # what a power cut has left of it
+    except (msgspec.DecodeError, RecursionError):  # what a power cut has left of it
         return None
 
 

@@ -3,6 +3,8 @@
 import os
 import shutil
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -64,7 +66,8 @@ class OneFile:
             return
         if self._writer is None:
             self._writer = pq.ParquetWriter(self._path, SCHEMA, compression=COMPRESSION)
-        self._writer.write_table(side.table)
+        with _closed_once(self._writer):
+            self._writer.write_table(side.table)
         self._rows += side.rows
         self._buckets.add(bucket)
 
@@ -72,8 +75,19 @@ class OneFile:
         """The file, complete."""
         if self._writer is None:
             return []
-        self._writer.close()
+        with _closed_once(self._writer):
+            self._writer.close()
         return [Written(self._path.name, self._rows, frozenset(self._buckets))]
+
+
+@contextmanager
+def _closed_once(writer: pq.ParquetWriter) -> Iterator[None]:
+    """What a full disk refused is not written when the writer is forgotten, which would say so again."""
+    try:
+        yield
+    except OSError:
+        writer.is_open = False
+        raise
 
 
 class PartFiles:

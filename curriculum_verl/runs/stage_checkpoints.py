@@ -63,6 +63,11 @@ def _files(folder: Path) -> Iterator[Path]:
     return (path for path in sorted(folder.rglob("*")) if path.is_file()) if folder.is_dir() else iter(())
 
 
+def state_files(checkpoint: Path) -> list[Path]:
+    """What a checkpoint has of the curriculum."""
+    return [file for file in checkpoint.iterdir() if _is_state(file)]
+
+
 def _is_state(file: Path) -> bool:
     """The curriculum's own: JSON, and its arrays."""
     return file.name.startswith((STATE, REWARDS))

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from safetensors.torch import load_file
 
+from curriculum_verl.atomic import replacing
 from curriculum_verl.curriculum.decisions import Transition
 from curriculum_verl.errors import InputError
 from curriculum_verl.runs.metrics_file import METRICS
@@ -18,6 +19,7 @@ from curriculum_verl.runs.stage_checkpoints import STATE
 logger = logging.getLogger(__name__)
 
 TRAINER_STATE = "trainer_state.json"  # the last file of a checkpoint that the Trainer writes
+FILES = "files.json"  # names and sizes of what was written: what is lost or cut off later is no checkpoint
 SETTINGS = "sft.json"  # beside the curriculum's state: what a run must not change on its way
 SCORE = "eval_score"
 
@@ -34,26 +36,51 @@ def step_of(checkpoint: Path) -> int:
 
 
 def is_whole(checkpoint: Path) -> bool:
-    """Whether both the curriculum's state and the Trainer's are there."""
+    """Whether a run can go on from it, to the bit."""
+    return damage(checkpoint) is None
+
+
+def damage(checkpoint: Path) -> str | None:
+    """What is wrong with a checkpoint, in words; None if all that the Trainer and the curriculum wrote is there."""
     try:
         json.loads((checkpoint / TRAINER_STATE).read_text())
-    except (OSError, ValueError):
-        return False
-    return (checkpoint / STATE).is_file()
+        known = json.loads((checkpoint / FILES).read_text()) if (checkpoint / FILES).exists() else {}
+    except (OSError, ValueError) as error:
+        return f"{TRAINER_STATE} or {FILES} cannot be read: {error}"
+    for name, size in ({STATE: None} | known).items():
+        file = checkpoint / name
+        if not file.is_file():
+            return f"{name} is lost"
+        if size is not None and file.stat().st_size != size:
+            return f"{name} has {file.stat().st_size:,} bytes, expected {size:,}"
+    return None
+
+
+def seal(checkpoint: Path) -> None:
+    """Note what the Trainer has written; the curriculum's files have checks of their own."""
+    files = (path for path in sorted(checkpoint.rglob("*")) if path.is_file())
+    sizes = {str(path.relative_to(checkpoint)): path.stat().st_size for path in files}
+    known = {name: size for name, size in sizes.items() if name != FILES and not name.startswith(STATE)}
+    with replacing(checkpoint / FILES) as file:
+        file.write(json.dumps(known, indent=1).encode())
 
 
 def find_checkpoint(root: Path, resume: str | None) -> Path | None:
     """The checkpoint to go on from; a run that would write over another is refused."""
     if resume not in (None, "auto"):
         folder = Path(str(resume))
-        if not is_whole(folder):
-            raise InputError(f"--resume {folder}: expected a checkpoint folder with {TRAINER_STATE} and {STATE}")
+        reason = damage(folder)
+        if reason is not None:
+            raise InputError(f"--resume {folder}: {reason}; expected a whole checkpoint, such as an earlier one")
         return folder
     found = checkpoints(root)
     if resume is None and (found or (root / METRICS).exists()):
         raise InputError(f"{root}: holds a run; go on with it by --resume, or choose another training.output")
     if resume is not None and not found:
         logger.warning("%s: holds no checkpoint to go on from; the run begins at step 1", root)
+    for path in root.glob("checkpoint-*"):
+        if path not in found and (path / TRAINER_STATE).exists():  # else it was being written at a kill
+            logger.warning("%s: is damaged and not gone on from: %s", path, damage(path))
     return found[-1] if found else None
 
 

@@ -9,6 +9,7 @@ The Trainer's own ways that would break a curriculum, and what is done about eac
 """
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,15 +17,17 @@ from typing import Any, cast
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from torch.distributed.fsdp import FSDPModule
 from torch.utils.data import DataLoader, Dataset
 from transformers import EvalPrediction, Trainer, TrainingArguments
 
 from curriculum_verl.atomic import replacing
+from curriculum_verl.errors import StateError
 from curriculum_verl.rewards.scoring import Component
 from curriculum_verl.runs.stage_checkpoints import STATE, keep_checkpoint, stage_folder, unshare
 from curriculum_verl.sft.answers import UNJUDGED, answer, judge
-from curriculum_verl.sft.checkpoints import SETTINGS, TRAINER_STATE
+from curriculum_verl.sft.checkpoints import FILES, SETTINGS, TRAINER_STATE, seal
 from curriculum_verl.sft.config import EvaluationConfig
 from curriculum_verl.sft.data import ROWS, ChatDataset, CurriculumDataset
 from curriculum_verl.sft.packing import PLACES
@@ -45,6 +48,19 @@ def own_names(model: Any) -> Iterator[None]:
         yield
     finally:
         model._weight_conversions = conversions
+
+
+@contextmanager
+def said_where(folder: Path) -> Iterator[None]:
+    """Of a checkpoint that cannot be written, where it was, and how much room there is: torch says neither."""
+    try:
+        yield
+    except (OSError, RuntimeError, SafetensorError) as error:
+        free = shutil.disk_usage(folder).free
+        raise StateError(
+            f"{folder}: cannot be written: {error}; {free / 1e6:,.1f} MB are free there. "
+            "Make room, or write to another disk; --resume goes on from the checkpoint before it"
+        ) from error
 
 
 class CurriculumTrainer(Trainer):
@@ -207,19 +223,22 @@ class CurriculumTrainer(Trainer):
         folder = self.root / f"checkpoint-{self.state.global_step}"
         if self.args.should_save:
             folder.mkdir(parents=True, exist_ok=True)
-            (folder / TRAINER_STATE).unlink(missing_ok=True)  # of a run that was killed after it
+            for name in (TRAINER_STATE, FILES):  # of a run that was killed after it
+                (folder / name).unlink(missing_ok=True)
             unshare(folder)
             self.curriculum.save(folder / STATE)
             with replacing(folder / SETTINGS) as file:
                 file.write(json.dumps(self.identity, indent=1).encode())
         self.accelerator.wait_for_everyone()
-        with own_names(self.accelerator.unwrap_model(cast(Any, self.model))):
+        with own_names(self.accelerator.unwrap_model(cast(Any, self.model))), said_where(folder):
             super()._save_checkpoint(model, trial)
+        self.accelerator.wait_for_everyone()  # every process has its files in the checkpoint
+        if self.args.should_save:
+            seal(folder)
         if self.stage_before != self.curriculum.stage_number or self.restored:
             self._keep_stage(folder)
 
     def _keep_stage(self, checkpoint: Path) -> None:
-        self.accelerator.wait_for_everyone()  # every process has its files in the checkpoint
         if self.args.should_save and self.curriculum.config.checkpoint_stages:
             target = self.stage_folder(self.curriculum.stage_number, self.state.global_step)
             keep_checkpoint(checkpoint, target, lambda into: self.curriculum.save(into / STATE))

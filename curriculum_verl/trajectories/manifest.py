@@ -53,7 +53,7 @@ def read_trajectory_manifest(folder: Path) -> TrajectoryManifest:
         manifest = msgspec.json.decode(path.read_bytes(), type=TrajectoryManifest)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); expected scored trajectories; {again}") from error
-    except (msgspec.DecodeError, ValueError) as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: is not the manifest of scored trajectories: {error}; {again}") from error
     if manifest.version != VERSION:
         raise InputError(f"{path}: got version {manifest.version}, expected {VERSION}; {again}")

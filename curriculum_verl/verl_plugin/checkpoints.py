@@ -24,7 +24,7 @@ from curriculum_verl.runs.stage_checkpoints import (
     unshare,
 )
 from curriculum_verl.verl_plugin.adapter import FOLDER, export_adapter
-from curriculum_verl.verl_plugin.folders import IN_FLIGHT, TRACKER, is_whole, resumes_from
+from curriculum_verl.verl_plugin.folders import IN_FLIGHT, TRACKER, forget_removed, is_whole, resumes_from
 from curriculum_verl.verl_plugin.settings import PluginSettings
 from curriculum_verl.verl_plugin.store import clear_in_flight
 
@@ -95,6 +95,7 @@ class CheckpointMixin(PPOTrainer):
         self._save_state(folder)  # first: verl marks a checkpoint as the latest when all of it is there
         super()._save_checkpoint()
         self._saved_step = self.global_steps
+        forget_removed(self._root, self.global_steps, self.config.trainer.get("max_actor_ckpt_to_keep"))
 
     def _unmark(self) -> None:
         """A run that went back writes over its later checkpoints: the latest one is not the latest meanwhile."""

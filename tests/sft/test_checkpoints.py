@@ -11,12 +11,15 @@ from curriculum_verl.runs.stage_checkpoints import require_checkpoint
 from curriculum_verl.sft.checkpoints import (
     best,
     checkpoints,
+    damage,
     find_checkpoint,
     is_whole,
     mean_weights,
+    seal,
     step_of,
     taken_back,
 )
+from curriculum_verl.sft.trainer import said_where
 
 
 def make(root: Path, step: int, *, whole: bool = True, value: float = 0.0, name: str = "w") -> Path:
@@ -40,8 +43,40 @@ def test_only_whole_checkpoints_count_and_by_number(tmp_path: Path) -> None:
     assert find_checkpoint(tmp_path / "new", None) is None
     with pytest.raises(InputError, match="holds a run; go on with it by --resume"):
         find_checkpoint(tmp_path, None)
-    with pytest.raises(InputError, match="expected a checkpoint folder"):
+    with pytest.raises(InputError, match="expected a whole checkpoint"):
         find_checkpoint(tmp_path, str(tmp_path / "checkpoint-101"))
+
+
+def sealed(root: Path, step: int) -> Path:
+    folder = make(root, step)
+    (folder / "optimizer.pt").write_bytes(b"moments")
+    seal(folder)
+    assert is_whole(folder)
+    return folder
+
+
+@pytest.mark.parametrize("name", ["optimizer.pt", "model.safetensors", "curriculum.json"])
+def test_what_is_lost_after_it_was_written_is_missed(tmp_path: Path, name: str) -> None:
+    folder = sealed(tmp_path, 5)
+    (folder / name).unlink()
+    assert damage(folder) == f"{name} is lost"
+    with pytest.raises(InputError, match=f"{name} is lost; expected a whole checkpoint"):
+        find_checkpoint(tmp_path, str(folder))
+
+
+def test_what_is_cut_off_is_not_gone_on_from(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    earlier, later = sealed(tmp_path, 5), sealed(tmp_path, 10)
+    (later / "optimizer.pt").write_bytes(b"mom")
+    assert find_checkpoint(tmp_path, "auto") == earlier
+    assert "checkpoint-10: is damaged and not gone on from: optimizer.pt has 3 bytes, expected 7" in caplog.text
+    (later / "files.json").write_text('{"optimizer')
+    assert "cannot be read" in str(damage(later))
+
+
+def test_the_curriculums_own_files_may_be_written_again(tmp_path: Path) -> None:
+    folder = sealed(tmp_path, 5)
+    (folder / "curriculum.json").write_text('{"step": 5}')
+    assert is_whole(folder)
 
 
 def test_a_stage_that_is_not_whole_cannot_be_restored(tmp_path: Path) -> None:
@@ -79,3 +114,12 @@ def test_steps_that_were_taken_back_are_those_between_the_advance_and_its_rollba
     history = [switch(3, "advance"), switch(6, "rollback"), switch(9, "advance"), switch(11, "advance")]
     assert taken_back(history) == {4, 5}
     assert taken_back([]) == set()
+
+
+@pytest.mark.parametrize("error", [RuntimeError("unexpected pos 64 vs 0"), OSError(28, "No space left on device")])
+def test_a_checkpoint_that_cannot_be_written_says_where_and_how_much_room_there_is(
+    tmp_path: Path, error: Exception
+) -> None:
+    said = rf"{tmp_path}: cannot be written: .*; [\d,.]+ MB are free there"
+    with pytest.raises(StateError, match=said), said_where(tmp_path):
+        raise error

@@ -1,0 +1,167 @@
+"""Faults of the data tools: each is told of in words, and after the mend the same command leaves the whole result."""
+
+import re
+import shutil
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from torture import cut
+from torture.comparing import differences
+from torture.disks import NONE, READ_ONLY, full, mounting, on_disk
+from torture.outcome import Record
+from torture.processes import Ended, Moment, has_begun, run, shorten, started
+from torture.tools import OUT, TOOLS, Tool, inputs_of, is_taken, rerun, undisturbed, wrongly_taken
+from torture.work import Work
+
+LOST = ".lost"
+TRIES = 3  # to come before a run has ended
+ERROR = re.compile(r"^curriculum[-_]verl[^\n:]*: ", re.MULTILINE)  # what a command says begins with its name
+
+
+def told_badly(ended: Ended, code: int, *words: str) -> Iterator[str]:
+    """What is wrong with how a command ended: its code, a traceback, or words that its message lacks."""
+    if (130 if ended.code == -signal.SIGINT else ended.code) != code:  # as a shell tells it
+        yield f"got exit code {ended.code}, expected {code}: {ended.last}"
+    if "Traceback (most recent call last)" in ended.said:
+        yield f"a traceback: {ended.last}"
+    for word in words:
+        if not re.search(word, message_of(ended.said)):
+            yield f"the message says nothing of {word!r}: {ended.last}"
+
+
+def message_of(said: str) -> str:
+    """The error, without what was told before it; all of it where there is none."""
+    found = list(ERROR.finditer(said))
+    return said[found[-1].start() :] if found else said
+
+
+def full_disk(work: Work, tool: Tool) -> Record:
+    return _disk(work, tool, "a full disk", "the disk is full")
+
+
+def read_only(work: Work, tool: Tool) -> Record:
+    return _disk(work, tool, "a disk that cannot be written to", "cannot be written to|may not")
+
+
+def _disk(work: Work, tool: Tool, what: str, words: str) -> Record:
+    what = f"{tool.name} on {what}"
+    space = mounting(work.folder)
+    if space is None:
+        return Record(what, skipped=NONE)
+    whole, _ = undisturbed(work, tool)
+    size = sum(path.stat().st_size for path in (whole / "plain").rglob("*") if path.is_file())
+    options = full(size // 3) if words == "the disk is full" else READ_ONLY
+    first, second, kept = on_disk(tool.words(inputs_of(work)), work.fresh("place"), options, space)
+    failures = [*told_badly(first, 1, words)]
+    if second.code != 0:
+        failures.append(f"with room again: exit code {second.code}: {second.last}")
+    else:
+        failures += differences(kept / OUT, whole / "plain")
+    return Record(what, failures=tuple(failures))
+
+
+@contextmanager
+def lost(path: Path) -> Iterator[None]:
+    """Out of the way; a run that was killed meanwhile is mended by put_back."""
+    aside = path.with_name(path.name + LOST)
+    path.rename(aside)
+    try:
+        yield
+    finally:
+        aside.rename(path)
+
+
+def put_back(folder: Path) -> None:
+    for path in folder.rglob(f"*{LOST}"):
+        path.rename(path.with_name(path.name.removesuffix(LOST)))
+
+
+def lost_input(work: Work, tool: Tool) -> Record:
+    whole, _ = undisturbed(work, tool)
+    inputs, place = inputs_of(work), _place(work)
+    with lost(inputs / tool.needs):
+        first = run(tool.words(inputs), place)
+    name = tool.needs.partition("/")[0]
+    failures = [*told_badly(first, 1, re.escape(name)), *_nothing_taken(tool, place)]
+    return Record(f"{tool.name} without {tool.needs}", failures=(*failures, *rerun(work, tool, place, whole)))
+
+
+def two_processes(work: Work, tool: Tool) -> Record:
+    """The second comes while the first stands still in its work: one of them wins, the other is refused."""
+    whole, _ = undisturbed(work, tool)
+    place = _place(work)
+    found = both(tool.words(inputs_of(work)), place, "another|holds")
+    found += differences(place / OUT, whole / "plain")
+    return Record(f"{tool.name}, two processes on one folder", failures=tuple(found))
+
+
+def both(words: Sequence[str], place: Path, refusal: str) -> list[str]:
+    """What is wrong with how two processes in one folder ended."""
+    log = place.with_name("first.log")
+    log.unlink(missing_ok=True)
+    with started(words, place, log) as process:
+        while not has_begun(place) and process.poll() is None:
+            time.sleep(0.002)
+        process.send_signal(signal.SIGSTOP)
+        second = run(words, place)
+        process.send_signal(signal.SIGCONT)
+        code = process.wait()
+    first = Ended(code, log.read_text(errors="replace"), second.times)
+    winner, loser = (first, second) if second.code else (second, first)
+    return [*told_badly(winner, 0), *told_badly(loser, 1, refusal)]
+
+
+def interrupted(work: Work, tool: Tool, times: int) -> Record:
+    """Ctrl-C while it works."""
+    what = f"{tool.name}, Ctrl-C {'once' if times == 1 else 'twice'}"
+    rng = work.random(what)
+    for _ in range(TRIES):
+        whole, took = undisturbed(work, tool)
+        place, moment = _place(work), Moment(rng.uniform(0, 0.7) * (took.seconds - took.begun), begun=True)
+        ended = run(tool.words(inputs_of(work)), place, moment=moment, signals=[signal.SIGINT] * times)
+        if ended.code != 0:
+            break
+        shorten(whole, ended.times.seconds)
+    whole_already = is_taken(tool, place / OUT)  # it had nothing left to do but to leave
+    failures = [] if ended.code == 0 else [*told_badly(ended, 130, *([] if whole_already else ["interrupted"]))]
+    failures += [*wrongly_taken(tool, place, whole), *rerun(work, tool, place, whole)]
+    skipped = "it had ended before the signal" if ended.code == 0 and not failures else None
+    return Record(f"{what}, {moment.words}", failures=tuple(failures), skipped=skipped)
+
+
+def _place(work: Work) -> Path:
+    place = work.fresh("place")
+    place.joinpath(OUT).mkdir()
+    return place
+
+
+def _nothing_taken(tool: Tool, place: Path) -> list[str]:
+    return ["it left what the next step would take for a result"] if is_taken(tool, place / OUT) else []
+
+
+def _of_tools() -> Iterator[Callable[[Work], Record]]:
+    faults = (
+        full_disk,
+        read_only,
+        lost_input,
+        two_processes,
+        lambda work, tool: interrupted(work, tool, 1),
+        lambda work, tool: interrupted(work, tool, 2),
+    )
+    for tool in TOOLS:
+        for fault in faults:
+            yield lambda work, tool=tool, fault=fault: fault(work, tool)
+
+
+FAULTS = (*_of_tools(), *cut.FAULTS)
+
+
+def next_fault(work: Work, records: Sequence[Record]) -> Record | None:
+    put_back(inputs_of(work))
+    if len(records) == len(FAULTS):
+        return None
+    shutil.rmtree(work.folder / "place.kept", ignore_errors=True)
+    return FAULTS[len(records)](work)

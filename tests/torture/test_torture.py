@@ -1,0 +1,271 @@
+"""The harness itself: it notices a difference, says so on the page and by its exit code, and goes on where it was."""
+
+import json
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+from torture import command, fuzzing
+from torture.cases import CASES, Case
+from torture.comparing import differences
+from torture.composing import compose, sections
+from torture.engine import grown
+from torture.faults import told_badly
+from torture.outcome import Record, TroubleError, begun, keep, kept
+from torture.processes import Ended, Moment, Times, run
+from torture.runs import decisions, lines_of, metrics_differ
+from torture.tools import OUT, Tool, rerun, wrongly_taken
+from torture.work import Work
+
+from curriculum_verl.errors import InputError
+
+Next = Callable[[Work, Sequence[Record]], Record | None]
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def case(name: str, make: Next) -> Case:
+    return Case(name, f"All of {name}", "Words.", make)
+
+
+def parts(*made: Record) -> Next:
+    return lambda work, records: made[len(records)] if len(records) < len(made) else None
+
+
+@pytest.fixture
+def torture(tmp_path: Path) -> Callable[..., tuple[int, str]]:
+    """The command on cases of a test's own: its exit code, and the page after it."""
+
+    def call(*cases: Case, flags: Sequence[str] = ()) -> tuple[int, str]:
+        places = ["--folder", str(tmp_path / "kept"), "--page", str(tmp_path / "page.md")]
+        return command.main([*places, *flags], cases), (tmp_path / "page.md").read_text()
+
+    return call
+
+
+WELL = Record("a kill", ("bucket, 1.00 s after its start",))
+BADLY = Record("another kill", ("bucket, 2.00 s after its start",), failures=("easy.jsonl differs",))
+
+
+def test_a_case_without_a_failure_passes(torture):
+    code, page = torture(case("first", parts(WELL, WELL)))
+    assert code == 0
+    assert "| [All of first](#all-of-first) | passed |" in page
+    assert "- killed 2 times: bucket 2" in page
+
+
+def test_a_failure_makes_the_exit_code_and_stands_on_the_page(torture, capsys):
+    code, page = torture(case("first", parts(WELL, BADLY)), case("second", parts(WELL)))
+    assert code == 1
+    assert "**Failed**: 1 of 2 parts." in page
+    assert "- `another kill: easy.jsonl differs`" in page
+    assert "| [All of second](#all-of-second) | passed |" in page, "the others run all the same"
+    assert "; failed: first" in capsys.readouterr().out
+
+
+def test_what_never_ran_is_missing(torture):
+    two = case("first", parts(WELL)), case("second", parts(WELL))
+    assert "| [All of second](#all-of-second) | passed |" in torture(*two, flags=["--only", "second"])[1]
+    assert "| [All of first](#all-of-first) | missing |" in torture(*two, flags=["--write"])[1]
+    two = case("first", parts(WELL)), case("third", parts(WELL))
+    code, page = torture(*two, flags=["--only", "first"])
+    assert code == 0
+    assert '**Missing**: it has not run yet; `make torture ARGS="--only third"` runs it.' in page
+    assert "| [All of third](#all-of-third) | missing |" in page
+
+
+def test_a_case_that_cannot_be_compared_fails_and_is_tried_again(torture):
+    def no_luck(work: Work, records: Sequence[Record]) -> Record | None:
+        raise TroubleError("the undisturbed run failed")
+
+    code, page = torture(case("first", no_luck))
+    assert code == 1
+    assert "the undisturbed run failed" in page
+    assert torture(case("first", parts(WELL)))[0] == 0
+
+
+def test_an_interrupted_case_goes_on_with_its_next_part(torture):
+    done: list[int] = []
+
+    def stopped_once(work: Work, records: Sequence[Record]) -> Record | None:
+        if len(records) == 1 and done == [0]:
+            done.append(99)
+            raise KeyboardInterrupt
+        done.append(len(records))
+        return WELL if len(records) < 3 else None
+
+    with pytest.raises(KeyboardInterrupt):
+        torture(case("first", stopped_once))
+    code, page = torture(case("first", stopped_once))
+    assert (code, done) == (0, [0, 99, 1, 2, 3])
+    assert "**Passed**: 3 parts." in page
+
+
+def test_what_is_done_does_not_run_again_unless_it_failed_or_is_named(torture):
+    assert torture(case("first", parts(WELL)))[0] == 0
+    assert torture(case("first", parts(BADLY)))[0] == 0
+    assert torture(case("first", parts(BADLY)), flags=["--only", "first"])[0] == 1
+    assert torture(case("first", parts(WELL)))[0] == 0
+
+
+def test_another_checkout_keeps_what_the_page_has_and_drops_what_a_hand_changed(torture, tmp_path):
+    two = case("first", parts(WELL)), case("second", parts(WELL))
+    _, page = torture(*two)
+    for path in (tmp_path / "kept").glob("*.json"):
+        path.unlink()
+    (tmp_path / "page.md").write_text(page.replace("killed 1 time", "killed 1000 times", 1))
+    _, changed = torture(*two, flags=["--write"])
+    assert "1000" not in changed
+    assert "| [All of first](#all-of-first) | missing |" in changed
+    assert "| [All of second](#all-of-second) | passed |" in changed
+    assert torture(*two, flags=["--write"])[1] == changed, "behind a section that is missing, too"
+
+
+def test_only_one_works_in_a_folder(torture):
+    def another(work: Work, records: Sequence[Record]) -> Record | None:
+        with pytest.raises(InputError, match="another torture runs there"):
+            torture(case("second", parts(WELL)))
+        return None
+
+    assert torture(case("first", another))[0] == 0
+
+
+def test_outcomes_come_back_as_they_were(tmp_path):
+    outcome = (
+        begun("first", 3, "torture").with_record(BADLY).with_record(Record("x", figures={"MB": 1.5}, skipped="why"))
+    )
+    keep(tmp_path, outcome.through())
+    assert kept(tmp_path, "first") == outcome.through()
+
+
+def test_one_other_byte_is_noticed(tmp_path):
+    for name in ("made", "whole"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "easy.jsonl").write_text('{"id": 1}\n')
+        (tmp_path / name / "report.png").write_bytes(b"abc")
+    assert differences(tmp_path / "made", tmp_path / "whole") == []
+    (tmp_path / "made" / "report.png").write_bytes(b"abd")
+    (tmp_path / "made" / "more").touch()
+    (tmp_path / "whole" / "lost").touch()
+    assert differences(tmp_path / "made", tmp_path / "whole") == [
+        "lost is missing",
+        "more is there, and not in the undisturbed run",
+        "report.png differs from the undisturbed run's",
+    ]
+    (tmp_path / "made" / "report.png").write_bytes(b"abc")
+    (tmp_path / "made" / "easy.jsonl").write_text('{"id": 1, "time": 4}\n')
+    assert len(differences(tmp_path / "made", tmp_path / "whole", more=True)) == 1, "the lost one; times do not count"
+
+
+WRITER = "import pathlib, sys; pathlib.Path('out/made.json').write_text('[' + sys.argv[1] + ']')"
+
+
+def test_a_tool_that_writes_another_byte_is_found_out(tmp_path, monkeypatch):
+    """A tool whose rerun says 2 where the undisturbed run said 1, and one that leaves half of it."""
+    work = Work(tmp_path)
+    (work.folder / "inputs").mkdir()
+    place, whole = work.fresh("place"), work.fresh("whole")
+    for folder in (place / OUT, whole / "plain"):
+        folder.mkdir()
+    (whole / "plain" / "made.json").write_text("[1]")
+    tool = Tool("writer", "", lambda out: json.loads((out / "made.json").read_text()), "inputs")
+    monkeypatch.setattr(Tool, "words", lambda self, inputs, *more: [sys.executable, "-c", WRITER, said])
+    said = "1"
+    assert rerun(work, tool, place, whole) == []
+    assert wrongly_taken(tool, place, whole) == []
+    said = "2"
+    assert rerun(work, tool, place, whole) == ["made.json differs from the undisturbed run's"]
+    assert wrongly_taken(tool, place, whole)[0].startswith("the next step would take this for a result: made.json")
+    (place / OUT / "made.json").write_text("[1")
+    assert wrongly_taken(tool, place, whole) == [], "half of it is taken for nothing"
+
+
+def test_a_kill_takes_the_whole_group(tmp_path):
+    place = tmp_path / "place"
+    place.mkdir()
+    child = (
+        "import subprocess, sys; print(subprocess.Popen(['sleep', '600']).pid, flush=True); open('sign', 'w'); input()"
+    )
+    words = [sys.executable, "-c", "import os; os.dup2(os.pipe()[0], 0)\n" + child]
+    ended = run(words, place, moment=Moment(0.2, begun=True))
+    assert ended.code is None
+    sleeping = Path("/proc") / ended.said.strip()
+    assert not sleeping.exists() or "Z" in (sleeping / "stat").read_text().rpartition(")")[2].split()[0]
+
+
+def test_a_run_that_ends_before_its_moment_was_not_killed(tmp_path):
+    place = tmp_path / "place"
+    place.mkdir()
+    ended = run([sys.executable, "-c", "print('done'); raise SystemExit(3)"], place, moment=Moment(60, begun=False))
+    assert (ended.code, ended.said) == (3, "done\n")
+
+
+def test_a_message_that_is_none_is_told_of():
+    well = Ended(1, "curriculum-verl bucket: out: the disk is full\n", Times(1, 0))
+    assert list(told_badly(well, 1, "the disk is full")) == []
+    assert len(list(told_badly(well, 130))) == 1
+    before = Ended(1, "going on from checkpoint-34\ncurriculum_verl.train: [Errno 22] Invalid argument\n", Times(1, 0))
+    assert len(list(told_badly(before, 1, "checkpoint-34"))) == 1, "the error itself must name it"
+    assert len(list(told_badly(well, 1, "out", "rights"))) == 1
+    assert len(list(told_badly(Ended(1, "Traceback (most recent call last):\n  x\n", Times(1, 0)), 1))) == 1
+    assert list(told_badly(Ended(-signal.SIGINT, "interrupted", Times(1, 0)), 130)) == [], "a shell says 130 to both"
+
+
+def write_metrics(path: Path, *lines: dict[str, object]) -> Path:
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return path
+
+
+def step(number: int, value: float) -> dict[str, object]:
+    return {"kind": "step", "step": number, "stage": "one", "metrics": {"loss": value, "timing_s/step": number * 7.0}}
+
+
+def test_metrics_of_a_resumed_run_count_once_and_must_be_those_of_the_whole(tmp_path):
+    start = {"kind": "start", "step": 0}
+    switch = {"kind": "advance", "step": 2, "target": "two"}
+    whole = write_metrics(tmp_path / "w.jsonl", start, step(1, 0.5), step(2, 0.25), switch, step(3, 0.125))
+    resumed = [start, step(1, 0.5), step(2, 9.0), start | {"step": 1}, step(2, 0.25), switch, step(3, 0.125)]
+    made = write_metrics(tmp_path / "m.jsonl", *resumed)
+    assert [line["step"] for line in lines_of(made)] == [1, 2, 2, 3]
+    assert list(metrics_differ(made, whole, lost=0)) == []
+    assert decisions(made) == [(2, "advance", "two")]
+    made = write_metrics(tmp_path / "m.jsonl", start, step(1, 0.5), step(2, 0.26))
+    found = list(metrics_differ(made, whole, lost=1))
+    assert len(found) == 2, "another loss, and no switch; one lost line is allowed"
+    assert "loss" in found[0]
+    assert len(list(metrics_differ(made, whole, lost=0))) == 3
+
+
+def test_what_grows_is_told_of():
+    flat = {f"{when} {what}": 5.0 for when in ("early", "late") for what in ("MB", "state bytes", "files", "ms a step")}
+    flat |= {"early ms a save": 9.0, "late ms a save": 9.0, "early metrics bytes": 100.0, "late metrics bytes": 1000.0}
+    assert grown(flat, 100) == []
+    assert len(grown(flat | {"late MB": 6.0, "late metrics bytes": 2000.0}, 100)) == 2
+
+
+def test_a_kill_is_the_same_for_the_same_seed_and_the_shares_add_up():
+    work = Work(Path(), seed=4, kills=10)
+    assert work.random("sft", 3).random() == Work(Path(), seed=4).random("sft", 3).random()
+    assert work.random("sft", 3).random() != work.random("sft", 4).random()
+    assert [work.kills_of(name) for name in ("tools", "sft", "grpo")] == [10, 8, 2]
+
+
+def test_fuzz_tests_are_found_and_their_inputs_counted():
+    names = {path.name for path in fuzzing.files()}
+    assert {"test_readers.py", "test_fuzz.py", "test_trajectory.py"} <= names
+    older = "  - 20 passing examples, 1 failing examples, 4 invalid examples\n"
+    said = older + "    - 5 passing, 0 failing, and 2 invalid test cases\n"
+    assert fuzzing.counted(said) == {"inputs": 26}
+
+
+def test_the_page_is_what_the_command_writes():
+    page = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
+    assert compose(CASES, {}, page) == page, (
+        "run `make torture`, or python tests/torture --write where words have changed"
+    )
+    assert len(sections(page)) + page.count("**Missing**") == len(CASES)
+
+
+def test_words_of_the_cases_have_no_figures():
+    assert [case.name for case in CASES if any(letter.isdigit() for letter in case.words)] == []
