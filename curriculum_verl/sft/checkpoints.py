@@ -26,8 +26,12 @@ SCORE = "eval_score"
 
 def checkpoints(root: Path) -> list[Path]:
     """The checkpoints of a run that are whole, oldest first; one that was being written at a kill is none."""
-    found = [path for path in root.glob("checkpoint-*") if path.name.rpartition("-")[2].isdigit() and is_whole(path)]
-    return sorted(found, key=step_of)
+    return sorted(filter(is_whole, numbered(root)), key=step_of)
+
+
+def numbered(root: Path) -> list[Path]:
+    """All that are named as checkpoints are."""
+    return [path for path in root.glob("checkpoint-*") if path.name.rpartition("-")[2].isdigit()]
 
 
 def step_of(checkpoint: Path) -> int:
@@ -78,7 +82,7 @@ def find_checkpoint(root: Path, resume: str | None) -> Path | None:
         raise InputError(f"{root}: holds a run; go on with it by --resume, or choose another training.output")
     if resume is not None and not found:
         logger.warning("%s: holds no checkpoint to go on from; the run begins at step 1", root)
-    for path in root.glob("checkpoint-*"):
+    for path in numbered(root):
         if path not in found and (path / TRAINER_STATE).exists():  # else it was being written at a kill
             logger.warning("%s: is damaged and not gone on from: %s", path, damage(path))
     return found[-1] if found else None

@@ -12,7 +12,7 @@ from typing import Any
 
 from curriculum_verl.errors import InputError, StateError
 from curriculum_verl.runs.stage_checkpoints import STATE, keep_checkpoint, require_checkpoint
-from curriculum_verl.sft.checkpoints import SETTINGS, checkpoints, is_whole, step_of
+from curriculum_verl.sft.checkpoints import SETTINGS, checkpoints, is_whole, numbered, step_of
 from curriculum_verl.sft.config import SftConfig
 from curriculum_verl.sft.trainer import CurriculumTrainer
 
@@ -90,14 +90,19 @@ def later_checkpoints(root: Path, checkpoint: Path, step: int) -> list[Path]:
     return [path for path in found if step_of(path) > step]
 
 
-def set_aside(later: Iterable[Path]) -> None:
+def half_removed(root: Path, step: int) -> list[Path]:
+    """What a kill has left of earlier checkpoints that were being removed: rotation would take them for new ones."""
+    return [path for path in numbered(root) if step_of(path) < step and not is_whole(path)]
+
+
+def set_aside(paths: Iterable[Path]) -> None:
     """Move them away: neither rotation nor a mean may take them for the run's own."""
-    for path in later:
+    for path in paths:
         target = path.parent / SUPERSEDED / path.name
         shutil.rmtree(target, ignore_errors=True)
         target.parent.mkdir(exist_ok=True)
         path.rename(target)
-        logger.warning("%s: is of a later step, and now in %s", path.name, target.parent)
+        logger.warning("%s: is of a later step, or not whole, and now in %s", path.name, target.parent)
 
 
 def restore_stage(trainer: CurriculumTrainer, checkpoint: Path, step: int) -> None:

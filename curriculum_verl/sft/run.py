@@ -31,6 +31,7 @@ from curriculum_verl.sft.lora import add_adapters, linear_modules
 from curriculum_verl.sft.model_path import require_model
 from curriculum_verl.sft.packing import PackingCollator, attend_by_chat, require_packing
 from curriculum_verl.sft.resuming import (
+    half_removed,
     identity,
     later_checkpoints,
     locked,
@@ -73,7 +74,7 @@ def take_up(trainer: CurriculumTrainer, checkpoint: Path, config: SftConfig) -> 
     later = later_checkpoints(trainer.root, checkpoint, state.global_step)
     trainer.accelerator.wait_for_everyone()
     if trainer.is_world_process_zero():
-        set_aside(later)
+        set_aside([*later, *half_removed(trainer.root, state.global_step)])
     restore_stage(trainer, checkpoint, state.global_step)
     trainer.accelerator.wait_for_everyone()
     logger.warning("going on from %s", checkpoint)

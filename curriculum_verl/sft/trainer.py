@@ -34,6 +34,8 @@ from curriculum_verl.sft.packing import PLACES
 from curriculum_verl.sft.sampler import CurriculumSampler
 from curriculum_verl.sft.scoring import ACCURACY, LOSS, SCORE, bucket_metrics, by_bucket, row_accuracy, row_loss
 
+ROOM = 1_000_000  # bytes; a disk that has fewer is full
+
 
 @contextmanager
 def own_names(model: Any) -> Iterator[None]:
@@ -52,14 +54,14 @@ def own_names(model: Any) -> Iterator[None]:
 
 @contextmanager
 def said_where(folder: Path) -> Iterator[None]:
-    """Of a checkpoint that cannot be written, where it was, and how much room there is: torch says neither."""
+    """Of a checkpoint that cannot be written, where it was, and whether the disk is full: torch says neither."""
     try:
         yield
     except (OSError, RuntimeError, SafetensorError) as error:
-        free = shutil.disk_usage(folder).free
+        full = shutil.disk_usage(folder).free < ROOM
         raise StateError(
-            f"{folder}: cannot be written: {error}; {free / 1e6:,.1f} MB are free there. "
-            "Make room, or write to another disk; --resume goes on from the checkpoint before it"
+            f"{folder}: cannot be written: {'the disk is full' if full else error}; make room, or write to another "
+            "disk; --resume goes on from the checkpoint before it"
         ) from error
 
 

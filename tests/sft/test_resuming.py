@@ -37,6 +37,23 @@ def test_later_checkpoints_are_set_aside_and_never_taken_for_the_runs_own(toy: P
     assert all(torch.allclose(final[name].double(), mean[name]) for name in mean), "none of the other branch is in it"
 
 
+def test_a_checkpoint_that_has_lost_its_optimizer_is_not_gone_on_from(
+    toy: Path, run: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = weights(run / "final")
+    (run / "checkpoint-8" / "optimizer.pt").unlink()
+    run_sft(recipe(toy, run, *RUN), "auto")
+    assert "checkpoint-8: is damaged and not gone on from: optimizer.pt is lost" in caplog.text
+    assert same(weights(run / "final"), before), "the steps after the checkpoint before it were done again"
+
+
+def test_what_a_kill_left_of_a_removed_checkpoint_is_none_that_rotation_would_keep(toy: Path, run: Path) -> None:
+    (run / "checkpoint-2" / "trainer_state.json").unlink()  # rotation takes it for the newest: it was changed last
+    run_sft(recipe(toy, run, *RUN, "training.keep=3", "training.max_steps=10"), "auto")
+    assert [path.name for path in (run / "superseded").iterdir()] == ["checkpoint-2"]
+    assert "checkpoint-10" in {path.name for path in run.glob("checkpoint-*")}
+
+
 def test_a_folder_with_another_run_is_not_written_over(toy: Path, run: Path, tmp_path: Path) -> None:
     shutil.copytree(run, tmp_path / "other")
     with pytest.raises(InputError, match="holds another run; choose another"):
