@@ -74,7 +74,9 @@ def test_no_old_picture_stands_under_new_words(browser: Any, tmp_path: Path) -> 
         visit.eventually("!document.querySelector('#chart-tools .cv-summary').textContent.includes('two: ')")
         assert visit.page.evaluate(STALE)
         assert visit.page.evaluate(OPAQUE) == "0"
-        assert [one["name"] for one in visit.drawn("tools") if visit.eventually(f"{OPAQUE} === '1'")] == ["one"]
+        visit.page.locator("#chart-tools").scroll_into_view_if_needed()
+        visit.eventually(f"{OPAQUE} === '1'")
+        assert [one["name"] for one in visit.drawn("tools")] == ["one"]
         visit.page.evaluate("scrollTo(0, 0)")
         visit.page.locator("#runs").get_by_label("two").check()
         visit.until("#chart-tools .cv-summary", "two: ")
