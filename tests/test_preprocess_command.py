@@ -391,3 +391,21 @@ def test_what_another_run_has_written_meanwhile_is_seen(run, tmp_path, monkeypat
     code, _, err = run()
     assert code == 1
     assert "holds manifest.json; choose another" in err
+
+
+@pytest.mark.parametrize("kilobytes", [8, 24, 40])
+def test_a_full_disk_is_said_and_leaves_nothing(tmp_path, source, kilobytes):
+    small = tmp_path / "small"
+    small.mkdir()
+    size = ["-o", f"size={kilobytes}k"]
+    if subprocess.run(["mount", "-t", "tmpfs", *size, "none", str(small)], capture_output=True).returncode:
+        pytest.skip("needs the right to mount a small file system")
+    try:
+        command = [sys.executable, SCRIPT, "-i", source, "-o", small / "out"]
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.returncode == 1, done.stdout
+        assert "the disk is full" in done.stderr
+        assert "Traceback" not in done.stderr
+        assert list(small.iterdir()) == []
+    finally:
+        subprocess.run(["umount", str(small)], check=True)

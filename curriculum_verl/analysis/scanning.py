@@ -146,7 +146,7 @@ class _Scanner:
     def finish(self) -> None:
         """Write the rows, one for every prompt in every cell."""
         self._count()
-        merged(np.array(self._rows, dtype=ROW), by_stage=True).tofile(self._found.rows)
+        self._found.rows.write_bytes(merged(np.array(self._rows, dtype=ROW), by_stage=True).tobytes())
 
 
 def _sums(

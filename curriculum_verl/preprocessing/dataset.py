@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -62,7 +63,8 @@ class DataSet:
         }
         prompts = self._folder / self.target.prompts
         with prompts.open("wb") as file:
-            np.save(file, np.concatenate([np.empty(0, PROMPT), *self._prompts]))
+            only_write = SimpleNamespace(write=file.write)  # of a file NumPy would not say that the disk is full
+            np.save(only_write, np.concatenate([np.empty(0, PROMPT), *self._prompts]))
         buckets = [self._bucket(name, written) for name in self.target.buckets]
         manifest = Manifest(
             version=VERSION,

@@ -3,8 +3,6 @@
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -51,12 +49,19 @@ class Sink(Protocol):
         """The files that hold them; none if there were no rows."""
 
 
+class _Writer(pq.ParquetWriter):  # type: ignore[misc]
+    """One that is forgotten without having been closed writes nothing more: a full disk has said so before."""
+
+    def __del__(self) -> None:
+        pass
+
+
 class OneFile:
     """All rows in one file, written here."""
 
     def __init__(self, folder: Path, stem: str):
         self._path = folder / f"{stem}.parquet"
-        self._writer: pq.ParquetWriter | None = None
+        self._writer: _Writer | None = None
         self._rows = 0
         self._buckets: set[str] = set()
 
@@ -65,9 +70,8 @@ class OneFile:
         if not side.rows:
             return
         if self._writer is None:
-            self._writer = pq.ParquetWriter(self._path, SCHEMA, compression=COMPRESSION)
-        with _closed_once(self._writer):
-            self._writer.write_table(side.table)
+            self._writer = _Writer(self._path, SCHEMA, compression=COMPRESSION)
+        self._writer.write_table(side.table)
         self._rows += side.rows
         self._buckets.add(bucket)
 
@@ -75,19 +79,8 @@ class OneFile:
         """The file, complete."""
         if self._writer is None:
             return []
-        with _closed_once(self._writer):
-            self._writer.close()
+        self._writer.close()
         return [Written(self._path.name, self._rows, frozenset(self._buckets))]
-
-
-@contextmanager
-def _closed_once(writer: pq.ParquetWriter) -> Iterator[None]:
-    """What a full disk refused is not written when the writer is forgotten, which would say so again."""
-    try:
-        yield
-    except OSError:
-        writer.is_open = False
-        raise
 
 
 class PartFiles:
