@@ -16,16 +16,6 @@ from curriculum_verl.tuning.fields import says
 from curriculum_verl.tuning.model import Tuning
 
 
-@pytest.fixture
-def tuning(tmp_path: Path) -> Tuning:
-    return tuning_of(write_recipe(tmp_path))
-
-
-@pytest.fixture
-def desk(tuning: Tuning) -> Desk:
-    return Desk(tuning)
-
-
 def test_what_was_typed_before_a_stage_was_chosen_belongs_to_the_stage_before(desk: Desk) -> None:
     number = desk.sheets[-1].number
     writes = say(desk, stage=1)

@@ -18,16 +18,6 @@ from curriculum_verl.tuning.fields import read, shown
 from curriculum_verl.tuning.model import Tuning
 
 
-@pytest.fixture
-def tuning(tmp_path: Path) -> Tuning:
-    return tuning_of(write_recipe(tmp_path))
-
-
-@pytest.fixture
-def desk(tuning: Tuning) -> Desk:
-    return Desk(tuning)
-
-
 def test_a_field_changes_the_text_the_timeline_and_nothing_else(desk: Desk) -> None:
     before = desk.playing.play()
     assert desk.looks["knob_2"].label == "stage/steps at_least"
