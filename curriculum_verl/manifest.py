@@ -168,18 +168,22 @@ def read_prompts(manifest: Manifest, folder: Path) -> NDArray[np.void] | None:
 def check_files(manifest: Manifest, folder: Path, *, hashes: bool = False) -> None:
     """Compare the files with the manifest: sizes, and hashes if that is asked for; all that differ are named."""
     problems = [problem for file in manifest.files for problem in _differences(file, folder / file.path, hashes)]
-    if manifest.prompts is not None and not (folder / manifest.prompts.path).is_file():
+    if manifest.prompts is not None and size_of(folder / manifest.prompts.path) is None:
         problems.append(f"{folder / manifest.prompts.path}: there is no such file")
     if problems:
         raise InputError("\n  ".join([f"{folder}: the files are not those of the manifest; {AGAIN}", *problems]))
 
 
-def _differences(file: DataFile, path: Path, hashes: bool) -> Iterator[str]:
+def size_of(path: Path) -> int | None:
+    """The bytes of a file; None if there is none, as with a name that no file can have."""
     try:
-        size = path.stat().st_size if path.is_file() else None
-    except OSError as error:  # a name that no file can have
-        yield f"{path}: cannot be looked at: {error.strerror}"
-        return
+        return path.stat().st_size if path.is_file() else None
+    except (OSError, ValueError):
+        return None
+
+
+def _differences(file: DataFile, path: Path, hashes: bool) -> Iterator[str]:
+    size = size_of(path)
     if size is None:
         yield f"{path}: there is no such file"
     elif size != file.bytes:

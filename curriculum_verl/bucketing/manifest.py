@@ -8,6 +8,7 @@ import msgspec
 
 from curriculum_verl.difficulty import Direction
 from curriculum_verl.errors import InputError
+from curriculum_verl.manifest import size_of
 from curriculum_verl.outputs import unfinished
 from curriculum_verl.rollouts.fields import ROLES
 
@@ -110,7 +111,7 @@ def read_bucket_manifest(folder: Path) -> BucketManifest:
 def check_sizes(folder: Path, files: Iterable[BucketFile], again: str) -> None:
     """An error if a file is not there or not as long as its manifest says."""
     for file in files:
-        found = (folder / file.path).stat().st_size if (folder / file.path).is_file() else None
+        found = size_of(folder / file.path)
         if found != file.bytes:
             got = "there is no such file" if found is None else f"got {found:,} bytes"
             raise InputError(f"{folder / file.path}: {got}, the manifest says {file.bytes:,}; {again}")

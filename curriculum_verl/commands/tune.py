@@ -5,7 +5,15 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from curriculum_verl.commands.arguments import path, port
-from curriculum_verl.commands.simulating import PROMPTS, add_prompts, add_run, find_prompts, learner_settings
+from curriculum_verl.commands.simulating import (
+    PROMPTS,
+    add_as_logged,
+    add_prompts,
+    add_run,
+    check_as_logged,
+    find_prompts,
+    learner_settings,
+)
 
 if TYPE_CHECKING:
     from curriculum_verl.tuning.model import Tuning
@@ -36,7 +44,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("recipe", type=path, help="YAML file with a curriculum block")
     add_prompts(parser)
-    parser.add_argument("--as-logged", action="store_true", help="with --rollouts: responses are those of the log")
+    add_as_logged(parser)
     parser.add_argument(
         "--out", type=path, metavar="FILE", help="file that Save writes (default: one beside the recipe)"
     )
@@ -50,8 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Serve the page."""
     parser = build_parser()
     args = parser.parse_args(argv)
-    if args.as_logged and not args.rollouts:
-        parser.error("--as-logged: needs --rollouts")
+    check_as_logged(parser, args)
     if args.out is not None and not args.out.absolute().parent.is_dir():
         parser.error(f"--out: there is no folder {args.out.parent}; make it, or name a file in one that is there")
     if args.out is not None and (args.out.is_symlink() or (args.out.exists() and not args.out.is_file())):

@@ -1,19 +1,24 @@
 """What reads files and texts of others: each takes any bytes, and gets through or says in words what is wrong."""
 
 import json
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from made_up_rollouts import rollout, solved, write
 
 from curriculum_verl.bucketing.manifest import read_bucket_manifest
+from curriculum_verl.bucketing.run import bucket_rollouts
+from curriculum_verl.bucketing.settings import Settings
 from curriculum_verl.curriculum import Curriculum, PromptIndex
 from curriculum_verl.curriculum.loading import load_config
 from curriculum_verl.curriculum.state import read_state
 from curriculum_verl.errors import CurriculumError
 from curriculum_verl.generation.journal import finished
 from curriculum_verl.manifest import check_files, read_manifest, read_prompts
+from curriculum_verl.parallel import InProcess
 from curriculum_verl.rewards.settings import Operations
 from curriculum_verl.rewards.trajectory import read_trajectory
 from curriculum_verl.rollouts import read_rollouts
@@ -40,6 +45,7 @@ BLOCK = b"""curriculum:
   rollback: {threshold: -0.1, restore: data}
   alerts: [{name: kl, metric: actor/ppo_kl, above: 0.2}]
 """
+_REWARDS = b"      rewards: {final: 1.0, coherence: 0.1}\n"  # which fine-tuning has none of
 SFT = b"""model: {path: m}
 data: {train: [a.jsonl], validation: b.jsonl, buckets: [easy, hard]}
 training: {output: out, max_steps: 3, learning_rate: 1e-3, final: {of: best, count: 1}}
@@ -52,13 +58,13 @@ class Target:
     """A good input, and what reads it; the folder is one to write in."""
 
     good: bytes
-    read: Callable[[bytes, Path], object]
+    read: Callable[[bytes, Path], bool]
 
 
-def _file(name: str, read: Callable[[Path], object]) -> Callable[[bytes, Path], None]:
-    """A reader of files: what it refuses, it names."""
+def _file(name: str, read: Callable[[Path], object]) -> Callable[[bytes, Path], bool]:
+    """A reader of files: what it refuses, it names; whether it took this one."""
 
-    def check(content: bytes, folder: Path) -> None:
+    def check(content: bytes, folder: Path) -> bool:
         path = folder / name
         path.write_bytes(content)
         try:
@@ -66,23 +72,33 @@ def _file(name: str, read: Callable[[Path], object]) -> Callable[[bytes, Path], 
         except CurriculumError as error:
             if not (folder.name in str(error) or name in str(error)):
                 raise AssertionError(f"the message names no file: {error}") from error
+            return False
+        return True
 
     return check
 
 
-def _text(read: Callable[[str], object]) -> Callable[[bytes, Path], object]:
-    return lambda content, folder: read(content.decode(errors="surrogateescape"))
+def _text(read: Callable[[str], object]) -> Callable[[bytes, Path], bool]:
+    """A reader of what a model wrote, which is never refused."""
+
+    def check(content: bytes, folder: Path) -> bool:
+        read(content.decode(errors="surrogateescape"))
+        return True
+
+    return check
 
 
-def _line(read: Callable[[bytes], object]) -> Callable[[bytes, Path], None]:
-    """A reader of single lines: what it refuses has a reason, under which it is counted."""
+def _line(read: Callable[[bytes], object]) -> Callable[[bytes, Path], bool]:
+    """A reader of single lines: what it refuses has a reason, under which it is counted; whether it took this one."""
 
-    def check(content: bytes, folder: Path) -> None:
+    def check(content: bytes, folder: Path) -> bool:
         try:
             read(content.replace(b"\n", b" "))
         except LineError as error:
             if not (error.reason and str(error)):
                 raise AssertionError(f"a line is refused without a reason: {error!r}") from error
+            return False
+        return True
 
     return check
 
@@ -162,6 +178,17 @@ _MANIFEST = json.dumps(
         "parent": {"path": "b", "ids_hash": "h", "metric": {"name": "mean_reward"}},
     }
 ).encode()
+
+
+def _bucketed() -> bytes:
+    """The manifest that bucketing writes."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        write(folder / "r.jsonl", [rollout(n, solved(n % 4, 4)) for n in range(8)])
+        bucket_rollouts([folder / "r.jsonl"], folder / "out", Settings(buckets=2), InProcess(), report=False)
+        return (folder / "out" / "manifest.json").read_bytes()
+
+
 _METRICS = b"""{"kind":"start","step":0,"time":1.5,"stages":["one","two"],"buckets":["easy"],"rollouts":null}
 {"kind":"step","step":1,"stage":"one","metrics":{"a":1.0},"exit":[{"metric":"a","test":"above","value":1.0,"threshold":2.0,"met":false}]}
 {"kind":"advance","step":1,"source":"one","target":"two","reason":"a above 2","before":null,"after":0.5}
@@ -188,15 +215,18 @@ TARGETS = {
     "trajectory of a line": Target(_COTA, _line(_TRAJECTORIES.sample)),
     "chat of a line": Target(_CHAT, _line(_TRAJECTORIES.sample)),
     "trajectory": Target(_SAID, _text(lambda text: read_trajectory(text, _OPERATIONS))),
-    "manifest of data": Target(_MANIFEST, _file("manifest.json", _data)),
-    "manifest of buckets": Target(_MANIFEST, _file("manifest.json", lambda path: read_bucket_manifest(path.parent))),
+    "manifest of data": Target(_MANIFEST, _file("manifest.json", read_manifest)),
+    "files of a manifest": Target(_MANIFEST, _file("manifest.json", _data)),
+    "manifest of buckets": Target(_bucketed(), _file("manifest.json", lambda path: read_bucket_manifest(path.parent))),
     "manifest of trajectories": Target(
         _MANIFEST, _file("manifest.json", lambda path: read_trajectory_manifest(path.parent))
     ),
     "state file": Target(_saved(), _file("curriculum.json", _read_state_alone)),
     "state": Target(_saved(), _file("curriculum.json", _state)),
     "recipe": Target(BLOCK, _file("recipe.yaml", lambda path: load_config(path, BUCKETS))),
-    "recipe of fine-tuning": Target(SFT + BLOCK, _file("sft.yaml", lambda path: read_config(path, []))),
+    "recipe of fine-tuning": Target(
+        SFT + BLOCK.replace(_REWARDS, b""), _file("sft.yaml", lambda path: read_config(path, []))
+    ),
     "metrics file": Target(_METRICS, _file("curriculum.jsonl", read_history)),
     "journal": Target(_JOURNAL, _file("a.journal", lambda path: finished(path.parent))),
 }
