@@ -39,8 +39,8 @@ Weights.receive, Weights.finish = receive_once, lambda self, peft_config=None: N
 
 @pytest.fixture(scope="module")
 def whole(toy: Toy, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """Four steps without a pause, a checkpoint after the third."""
-    return train(tmp_path_factory.mktemp("whole"), toy_recipe(toy), FOUR_STEPS)
+    """Four steps without a pause, a checkpoint after the third; where GPUs are, they are hidden."""
+    return train(tmp_path_factory.mktemp("whole"), toy_recipe(toy), FOUR_STEPS, env={"CUDA_VISIBLE_DEVICES": ""})
 
 
 @pytest.fixture(scope="module")

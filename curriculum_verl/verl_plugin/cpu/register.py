@@ -1,7 +1,10 @@
 """Everything that verl must know before it can use a CPU."""
 
+import os
 from types import ModuleType
 from typing import Any
+
+import ray
 
 from curriculum_verl.verl_plugin.cpu import patches
 from curriculum_verl.verl_plugin.importing import when_imported
@@ -17,6 +20,9 @@ def register() -> None:
         return
     import curriculum_verl.verl_plugin.cpu.platform  # noqa: F401  # registers itself
 
+    if not ray.is_initialized():
+        # Ray refuses to start with more logical GPUs, which the CPU's pools need, than are said to be visible here.
+        os.environ.pop("CUDA_VISIBLE_DEVICES", None)
     when_imported("verl.utils.distributed", patches.mend_process_group)
     when_imported("verl.trainer.ppo.v1.replay_buffer", patches.mend_replay_buffer)
     when_imported("verl.workers.engine", _register_engines)
