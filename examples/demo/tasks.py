@@ -52,11 +52,17 @@ def for_training(task: Task) -> bool:
     return not for_warm_up(task)
 
 
-def make_tasks(level: int, count: int, randomness: random.Random, wanted: Callable[[Task], bool]) -> list[Task]:
+def make_tasks(
+    level: int,
+    count: int,
+    randomness: random.Random,
+    wanted: Callable[[Task], bool],
+    make: Callable[[int, random.Random], Task] = make_task,
+) -> list[Task]:
     """Different tasks of one level."""
     found: dict[str, Task] = {}
     for _ in range(MOST_TRIES * count):
-        task = make_task(level, randomness)
+        task = make(level, randomness)
         if wanted(task):
             found.setdefault(task.prompt, task)
         if len(found) == count:

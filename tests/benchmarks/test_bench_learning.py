@@ -1,6 +1,7 @@
 """The benchmark of learning: its figures are what its words say, and every arm is a run that verl accepts."""
 
 import os
+import random
 import subprocess
 import sys
 from collections.abc import Callable
@@ -8,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+import yaml
 
 HERE = Path(__file__).parent
 SCRIPT = HERE / "bench_learning.py"
@@ -116,6 +118,28 @@ def test_goals_are_judged_against_the_best_baseline(learning):
     slower = runs | {"posterior": {0: made_up(learning, *rising, every=3000)}}
     goals = list(learning("goals").judged(setting, arms, slower))
     assert not next(goal for goal in goals if goal.goal.endswith("ours, to 0.7")).met
+
+
+@pytest.mark.parametrize(
+    ("kind", "answer"),
+    [("copied", "730112"), ("backwards", "211037"), ("sums", "700124"), ("sorted", "011237"), ("changes", "767101")],
+)
+def test_a_kind_is_told_by_the_first_character_and_answered_by_its_rule(learning, kind, answer):
+    kinds = learning("kinds")
+    number = kinds.NAMES.index(kind)
+    assert "".join(map(str, kinds.KINDS[kind]([7, 3, 0, 1, 1, 2]))) == answer
+    task = kinds.make_task(number, random.Random(0))
+    assert (task.prompt[0], task.level, len(task.prompt)) == (str(number), number, 15)
+    assert task.answer == "".join(map(str, kinds.KINDS[kind]([int(digit) for digit in task.prompt[1:7]])))
+
+
+def test_a_warm_up_has_the_buckets_that_its_chats_are_in(learning):
+    settings = learning("settings").SETTINGS.values()
+    families = {setting.family.name: setting.family for setting in settings}.values()
+    assert len(families) == 2
+    for family in families:
+        told = yaml.safe_load(family.warm_up.read_text())
+        assert set(told["data"]["buckets"]) == {bucket for bucket, _ in family.chats.values()}
 
 
 def test_every_arm_is_a_run_that_verl_accepts(learning, tmp_path, monkeypatch):

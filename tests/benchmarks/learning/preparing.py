@@ -11,7 +11,8 @@ from typing import Any
 
 from examples.demo import tasks
 from examples.demo.steps import Step, run_steps
-from learning.settings import CHECKED, HELD_OUT, WARMED_UP, Setting
+from learning.families import Family
+from learning.settings import CHECKED, HELD_OUT, Setting
 
 REWARD = Path(tasks.__file__).with_name("reward.py")
 SCORED_BY = f"{REWARD}:compute_score"
@@ -24,13 +25,14 @@ SEED = 0
 
 def prepare(folder: Path, setting: Setting) -> Path:
     """Do what is not done yet; the folder of the setting."""
-    base, place = folder / "model", folder / setting.name
+    family = setting.family
+    base, place = _model(folder, family), folder / setting.name
     run_steps(
         base,
         [
-            Step("tasks", "Chats for the warm-up", make_chats),
+            Step("tasks", "Chats for the warm-up", partial(make_chats, family)),
             Step("random", "A tiny Qwen2", make_model),
-            Step("warm_up", "Warm-up, stopped early", partial(warm_up, base), resumes=True),
+            Step("warm_up", "Warm-up, stopped early", partial(warm_up, family, base), resumes=True),
         ],
         {"seed": SEED},
     )
@@ -48,17 +50,21 @@ def prepare(folder: Path, setting: Setting) -> Path:
     return place
 
 
-def warmed_up(folder: Path) -> Path:
+def _model(folder: Path, family: Family) -> Path:
+    return folder / f"model_{family.name}"
+
+
+def warmed_up(folder: Path, family: Family) -> Path:
     """The model that every run begins with."""
-    return folder / "model" / "warm_up" / "final"
+    return _model(folder, family) / "warm_up" / "final"
 
 
-def make_chats(place: Path) -> None:
+def make_chats(family: Family, place: Path) -> None:
     """What the warm-up is shown, and by what it is checked; none of it is trained on or measured afterwards."""
     checks, chats = [], []
-    for level, (length, count) in WARMED_UP.items():
-        made = tasks.make_tasks(level, count, random.Random(f"chats {level}"), tasks.for_warm_up)
-        rows = [tasks.as_chat(task, length) for task in made]
+    for level, (bucket, count) in family.chats.items():
+        made = tasks.make_tasks(level, count, random.Random(f"chats {level}"), tasks.for_warm_up, family.make)
+        rows = [tasks.as_chat(task, bucket) for task in made]
         checks += rows[:CHECKED]
         chats += rows[CHECKED:]
     tasks.write_lines(place / "checks.jsonl", checks)
@@ -72,7 +78,7 @@ def make_model(place: Path) -> None:
     model.save(model.make_model(SEED), place)
 
 
-def warm_up(base: Path, place: Path) -> None:
+def warm_up(family: Family, base: Path, place: Path) -> None:
     """The product's own fine-tuning."""
     given = {
         "model.path": base / "random",
@@ -82,29 +88,25 @@ def warm_up(base: Path, place: Path) -> None:
         "training.seed": SEED,
         "curriculum.seed": SEED,
     }
-    words = ["--mode", "sft", "--config", Path(__file__).with_name("warm_up.yaml"), "--resume"]
+    words = ["--mode", "sft", "--config", family.warm_up, "--resume"]
     _call("curriculum_verl.train", *words, *(f"{key}={value}" for key, value in given.items()))
 
 
 def make_prompts(setting: Setting, place: Path) -> None:
     """To train on and to measure with: no prompt is in both."""
-    asked, held_out = [], []
+    asked, held_out, family = [], [], setting.family
     for level, count in setting.prompts.items():
-        made = tasks.make_tasks(level, count + HELD_OUT, random.Random(f"prompts {level}"), tasks.for_training)
+        randomness = random.Random(f"prompts {level}")
+        made = tasks.make_tasks(level, count + HELD_OUT, randomness, tasks.for_training, family.make)
         held_out += made[:HELD_OUT]
         asked += made[HELD_OUT:]
-    tasks.write_lines(place / "train.jsonl", _numbered(asked))
-    tasks.write_lines(place / "held_out.jsonl", _numbered(held_out))
+    tasks.write_lines(place / "train.jsonl", _numbered(family, asked))
+    tasks.write_lines(place / "held_out.jsonl", _numbered(family, held_out))
 
 
-def _numbered(made: Sequence[tasks.Task]) -> Iterator[dict[str, Any]]:
+def _numbered(family: Family, made: Sequence[tasks.Task]) -> Iterator[dict[str, Any]]:
     for number, task in enumerate(made):
-        yield tasks.as_prompt(number, task) | {"level": level_name(task.level)}
-
-
-def level_name(level: int) -> str:
-    """As an evaluation calls it."""
-    return f"digits_{level}"
+        yield tasks.as_prompt(number, task) | {"level": family.level_name(task.level)}
 
 
 def sample(base: Path, place: Path, out: Path) -> None:

@@ -18,7 +18,7 @@ from examples.demo.launching import running
 from examples.demo.training import RECIPES, metrics_file, saved_step
 from learning.arms import Arm, read_sizes
 from learning.curves import Curve
-from learning.preparing import MOST_TOKENS, REWARD, SCORED_BY, call, level_name, warmed_up
+from learning.preparing import MOST_TOKENS, REWARD, SCORED_BY, call, warmed_up
 from learning.settings import Setting
 
 MEASURED_WITH = 4  # responses to each held-out prompt
@@ -83,7 +83,7 @@ def arguments(root: Path, task: Task) -> list[str]:
     place = task.folder(root).resolve()
     data = (root / task.setting.name / f"data_{task.arm.buckets}" / "manifest.json").resolve()
     own = [
-        f"actor_rollout_ref.model.path={warmed_up(root).resolve()}",
+        f"actor_rollout_ref.model.path={warmed_up(root, task.setting.family).resolve()}",
         f"curriculum.data={data}",
         f"reward.custom_reward_function.path={REWARD}",
         f"trainer.default_local_dir={place / 'checkpoints'}",
@@ -133,9 +133,11 @@ def _measure(root: Path, task: Task, place: Path, steps: list[int]) -> dict[int,
     """The success on held-out prompts by level, of every checkpoint of these steps and of the model before."""
     whole = saved_step(place)  # a later one may be half written
     checkpoints = {step: place / "checkpoints" / f"global_step_{step}" for step in steps if step <= whole}
-    models = {FIRST: warmed_up(root)} | {f"step_{step}": path for step, path in checkpoints.items() if path.exists()}
+    models = {FIRST: warmed_up(root, task.setting.family)} | {
+        f"step_{step}": path for step, path in checkpoints.items() if path.exists()
+    }
     out = place / "evaluation.json"
-    levels = [level_name(level) for level in task.setting.levels]
+    levels = task.setting.levels
     given = ["--data", root / task.setting.name / "tasks" / "held_out.jsonl", "--bucket-field", "level"]
     sampling = ["-n", MEASURED_WITH, "--k", 1, "--max-tokens", MOST_TOKENS, "--verifier", SCORED_BY, "--batch", 128]
     named = [f"{name}={path}" for name, path in models.items()]

@@ -3,14 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-WARMED_UP = {  # chats for the warm-up by digits: their bucket, and how many; of three digits there are not many more
-    3: ("short", 400),
-    4: ("short", 3000),
-    5: ("middle", 3000),
-    6: ("middle", 3000),
-    8: ("long", 2000),
-    10: ("long", 2000),
-}
+from learning.families import KINDS, SUMS, Family
+
 CHECKED = 32  # of these of every level: by them the warm-up sees when to stop
 HELD_OUT = 48  # prompts of every level, on which every arm is measured
 
@@ -29,21 +23,22 @@ class Setting:
     baseline_budget: int
     targets: tuple[float, ...]  # accuracies, the mean over the levels, that are to be reached
     mislabelled: float = 0.0
+    family: Family = SUMS
 
     @property
-    def levels(self) -> tuple[int, ...]:
-        """Easiest first."""
-        return tuple(self.prompts)
+    def levels(self) -> list[str]:
+        """Their names, the easiest first."""
+        return [self.family.level_name(level) for level in self.prompts]
 
 
-_SKEW = {3: 400, 4: 400, 7: 80, 9: 60, 11: 60, 12: 1000}
+_SKEW = {3: 400, 4: 400, 5: 80, 8: 60, 10: 60, 12: 1000}
 SETTINGS = {
     setting.name: setting
     for setting in (
         Setting(
             "main",
             "five levels, equally many prompts of each",
-            dict.fromkeys((5, 8, 10, 11, 12), 400),
+            dict.fromkeys((3, 5, 8, 10, 11), 400),
             budget=80_000,
             baseline_budget=120_000,
             targets=(0.6, 0.7, 0.8),
@@ -53,7 +48,7 @@ SETTINGS = {
             "half of the prompts are hopeless at first and 40 % too easy; what can be learned from is one in ten",
             _SKEW,
             budget=100_000,
-            baseline_budget=300_000,
+            baseline_budget=240_000,
             targets=(0.6, 0.7, 0.8),
         ),
         Setting(
@@ -61,9 +56,18 @@ SETTINGS = {
             "as skew, but three prompts in ten have the rollouts of another one, and so a wrong bucket",
             _SKEW,
             budget=100_000,
-            baseline_budget=300_000,
+            baseline_budget=240_000,
             targets=(0.6, 0.7, 0.8),
             mislabelled=0.3,
+        ),
+        Setting(
+            "kinds",
+            "five unlike tasks: what is learned of one helps no other; 40 % are too easy, half are hopeless",
+            {0: 800, 1: 80, 2: 60, 3: 60, 4: 1000},
+            budget=100_000,
+            baseline_budget=240_000,
+            targets=(0.5, 0.6, 0.7),
+            family=KINDS,
         ),
     )
 }
