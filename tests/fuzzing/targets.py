@@ -2,9 +2,10 @@
 
 import json
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from made_up_rollouts import rollout, solved, write
@@ -19,6 +20,8 @@ from curriculum_verl.errors import CurriculumError
 from curriculum_verl.generation.journal import finished
 from curriculum_verl.manifest import check_files, read_manifest, read_prompts
 from curriculum_verl.parallel import InProcess
+from curriculum_verl.preprocessing.run import preprocess
+from curriculum_verl.preprocessing.settings import Settings as Preprocessing
 from curriculum_verl.rewards.settings import Operations
 from curriculum_verl.rewards.trajectory import read_trajectory
 from curriculum_verl.rollouts import read_rollouts
@@ -29,6 +32,7 @@ from curriculum_verl.runs.history import read_history
 from curriculum_verl.sft.config import read_config
 from curriculum_verl.trajectories.manifest import read_trajectory_manifest
 from curriculum_verl.trajectories.reading import TrajectoryReader
+from curriculum_verl.trajectories.run import score_trajectories
 from curriculum_verl.trajectories.settings import Scoring, trajectory_settings
 
 BUCKETS = ("easy", "hard")
@@ -61,21 +65,34 @@ class Target:
     read: Callable[[bytes, Path], bool]
 
 
-def _file(name: str, read: Callable[[Path], object]) -> Callable[[bytes, Path], bool]:
-    """A reader of files: what it refuses, it names; whether it took this one."""
+def _file(
+    name: str, read: Callable[[Path], object], beside: Mapping[str, bytes] | None = None
+) -> Callable[[bytes, Path], bool]:
+    """A reader of files: what it refuses, it names; whether it took this one. It may need others beside it."""
 
     def check(content: bytes, folder: Path) -> bool:
         path = folder / name
+        if not path.parent.exists():
+            path.parent.mkdir()
+            for other, theirs in (beside or {}).items():
+                (path.parent / other).write_bytes(theirs)
         path.write_bytes(content)
         try:
             read(path)
         except CurriculumError as error:
-            if not (folder.name in str(error) or name in str(error)):
+            if not (folder.name in str(error) or path.name in str(error)):
                 raise AssertionError(f"the message names no file: {error}") from error
             return False
         return True
 
     return check
+
+
+def _manifest(made: str, read: Callable[[Path], object]) -> Target:
+    """A manifest among the files that it tells of."""
+    files = _MADE[made]
+    others = {name: content for name, content in files.items() if name != "manifest.json"}
+    return Target(files["manifest.json"], _file(f"{made}/manifest.json", read, others))
 
 
 def _text(read: Callable[[str], object]) -> Callable[[bytes, Path], bool]:
@@ -148,47 +165,31 @@ _ROLLOUT = json.dumps(
         "ground_truth": "4",
     }
 ).encode()
-_COTA = json.dumps(
-    {
-        "id": "q",
-        "question": "Where?",
-        "trajectory": [{"thought": "I look.", "action": "ZOOM_IN", "arguments": {"x": 1}}, "so"],
-        "answer": 4,
-        "trap": "no_trap",
-    }
-).encode()
-_CHAT = b'{"messages": [{"role": "user", "content": "2?"}, {"role": "assistant", "content": "2", "tool_calls": []}]}'
-_HASH = "xxh3-128:" + "0" * 32
-_BUCKET = {
-    "name": "easy",
-    "prompts": 2,
-    "validation_prompts": 1,
-    "train": ["a.parquet"],
-    "validation": [],
-    "ids_hash": "h",
+_COTA: dict[str, Any] = {
+    "id": "q",
+    "question": "Where?",
+    "trajectory": [{"thought": "I look.", "action": "ZOOM_IN", "arguments": {"x": 1}}, "so"],
+    "answer": 4,
+    "trap": "no_trap",
 }
-_MANIFEST = json.dumps(
-    {
-        "version": 1,
-        "kind": "data",
-        "ids_hash": "h",
-        "buckets": [_BUCKET],
-        "files": [{"path": "a.parquet", "rows": 2, "bytes": 10, "hash": _HASH}],
-        "prompts": {"path": "prompts.npy", "hash": _HASH},
-        "parent": {"path": "b", "ids_hash": "h", "metric": {"name": "mean_reward"}},
-    }
-).encode()
+_CHAT = b'{"messages": [{"role": "user", "content": "2?"}, {"role": "assistant", "content": "2", "tool_calls": []}]}'
 
 
-def _bucketed() -> bytes:
-    """The manifest that bucketing writes."""
+def _folders() -> Iterator[tuple[str, dict[str, bytes]]]:
+    """What bucketing, preprocessing and the scoring of trajectories write: the files of each folder by name."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write(folder / "r.jsonl", [rollout(n, solved(n % 4, 4)) for n in range(8)])
-        bucket_rollouts([folder / "r.jsonl"], folder / "out", Settings(buckets=2), InProcess(), report=False)
-        return (folder / "out" / "manifest.json").read_bytes()
+        bucket_rollouts([folder / "r.jsonl"], folder / "buckets", Settings(buckets=2), InProcess(), report=False)
+        preprocess(folder / "buckets", folder / "data", Preprocessing(), InProcess())
+        cotas = [_COTA | {"id": n, "trajectory": _COTA["trajectory"] * n} for n in range(1, 5)]
+        (folder / "t.jsonl").write_text("".join(json.dumps(cota) + "\n" for cota in cotas))
+        score_trajectories([folder / "t.jsonl"], folder / "scored", trajectory_settings(Scoring()), InProcess())
+        for made in ("buckets", "data", "scored"):
+            yield made, {path.name: path.read_bytes() for path in (folder / made).iterdir() if path.is_file()}
 
 
+_MADE = dict(_folders())
 _METRICS = b"""{"kind":"start","step":0,"time":1.5,"stages":["one","two"],"buckets":["easy"],"rollouts":null}
 {"kind":"step","step":1,"stage":"one","metrics":{"a":1.0},"exit":[{"metric":"a","test":"above","value":1.0,"threshold":2.0,"met":false}]}
 {"kind":"advance","step":1,"source":"one","target":"two","reason":"a above 2","before":null,"after":0.5}
@@ -212,15 +213,13 @@ TARGETS = {
     ),
     "scores of a line": Target(_ROLLOUT, _line(ScoreReader(ROLES))),
     "content of a line": Target(_ROLLOUT, _line(ContentReader(ROLES).rollout)),
-    "trajectory of a line": Target(_COTA, _line(_TRAJECTORIES.sample)),
+    "trajectory of a line": Target(json.dumps(_COTA).encode(), _line(_TRAJECTORIES.sample)),
     "chat of a line": Target(_CHAT, _line(_TRAJECTORIES.sample)),
     "trajectory": Target(_SAID, _text(lambda text: read_trajectory(text, _OPERATIONS))),
-    "manifest of data": Target(_MANIFEST, _file("manifest.json", read_manifest)),
-    "files of a manifest": Target(_MANIFEST, _file("manifest.json", _data)),
-    "manifest of buckets": Target(_bucketed(), _file("manifest.json", lambda path: read_bucket_manifest(path.parent))),
-    "manifest of trajectories": Target(
-        _MANIFEST, _file("manifest.json", lambda path: read_trajectory_manifest(path.parent))
-    ),
+    "manifest of data": _manifest("data", read_manifest),
+    "files of a manifest": _manifest("data", _data),
+    "manifest of buckets": _manifest("buckets", lambda path: read_bucket_manifest(path.parent)),
+    "manifest of trajectories": _manifest("scored", lambda path: read_trajectory_manifest(path.parent)),
     "state file": Target(_saved(), _file("curriculum.json", _read_state_alone)),
     "state": Target(_saved(), _file("curriculum.json", _state)),
     "recipe": Target(BLOCK, _file("recipe.yaml", lambda path: load_config(path, BUCKETS))),
