@@ -22,7 +22,7 @@ EXAMPLES = """examples:
   python tests/benchmarks/bench_learning.py --settings main --arms uniform_16x4 bandit --seeds 2
   python tests/benchmarks/bench_learning.py --full --report          only show what is there
 """
-QUICK_SETTINGS, QUICK_ARMS, QUICK_SEEDS = ["skew"], ["uniform_16x4_slow", "dapo", "posterior"], 3
+QUICK_SETTINGS, QUICK_ARMS, QUICK_SEEDS = ["skew"], ["uniform_16x4", "dapo", "posterior"], 3
 FULL_SEEDS = 5
 
 

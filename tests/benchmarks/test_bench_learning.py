@@ -83,11 +83,11 @@ def test_who_does_not_arrive_counts_with_all_that_was_spent(learning, baseline, 
 def test_the_report_says_what_loses(learning):
     arms, setting = learning("arms").read_arms(), learning("settings").SETTINGS["skew"]
     good, bad = made_up(learning, 0.1, 0.5, 0.8, 0.9, 0.9), made_up(learning, 0.1, 0.1, 0.1, 0.1, 0.1)
-    text = learning("report").render(setting, arms, {"uniform_32x8": {0: good}, "dapo": {0: bad}})
+    text = learning("report").render(setting, arms, {"uniform_16x4": {0: good}, "dapo": {0: bad}})
     row = next(line for line in text.splitlines() if line.startswith("| `dapo`"))
     assert row.count("<=") == len(setting.targets)
     assert "arrive 0 and 1 of 1" in row
-    neither = learning("report").render(setting, arms, {"uniform_32x8": {0: bad}, "dapo": {0: bad}})
+    neither = learning("report").render(setting, arms, {"uniform_16x4": {0: bad}, "dapo": {0: bad}})
     assert "neither arrives" in neither
     assert "0 of 1 arrive" in neither
 
@@ -105,7 +105,7 @@ def test_goals_are_judged_against_the_best_baseline(learning):
     arms, setting = learning("arms").read_arms(), learning("settings").SETTINGS["skew"]
     rising = [step / 20 for step in range(20)]
     runs = {
-        "uniform_32x8": {0: made_up(learning, *rising, every=4000)},
+        "uniform_32x8_fast": {0: made_up(learning, *rising, every=4000)},
         "uniform_16x4": {0: made_up(learning, *rising, every=9000)},
         "dapo": {0: made_up(learning, *[0.0] * 20, every=9000)},
         "posterior": {0: made_up(learning, *rising, every=1000)},
@@ -166,9 +166,10 @@ def test_every_arm_is_a_run_that_verl_accepts(learning, tmp_path, monkeypatch):
 
 
 EXPECTED = {
-    **dict.fromkeys(("uniform_32x8", "uniform_16x4", "uniform_16x4_slow", "uniform_8x4_slow"), "uniform"),
+    **dict.fromkeys(("uniform_32x8_fast", "uniform_16x4", "uniform_16x4_fast"), "uniform"),
+    **dict.fromkeys(("uniform_8x4", "uniform_8x4_slow"), "uniform"),
     **dict.fromkeys(("dapo", "cumulative"), "uniform"),
-    **dict.fromkeys(("posterior_slow", "posterior_admission"), "posterior"),
+    **dict.fromkeys(("posterior_fast", "posterior_admission"), "posterior"),
 }
 
 

@@ -31,7 +31,7 @@ class Setting:
         return [self.family.level_name(level) for level in self.prompts]
 
 
-_SKEW = {3: 400, 4: 400, 5: 80, 8: 60, 10: 60, 12: 1000}
+_SKEW = {3: 400, 4: 3600, 5: 400, 8: 300, 10: 300, 12: 5000}
 SETTINGS = {
     setting.name: setting
     for setting in (
@@ -48,7 +48,7 @@ SETTINGS = {
             "half of the prompts are hopeless at first and 40 % too easy; what can be learned from is one in ten",
             _SKEW,
             budget=100_000,
-            baseline_budget=240_000,
+            baseline_budget=160_000,
             targets=(0.6, 0.7, 0.8),
         ),
         Setting(
@@ -56,16 +56,16 @@ SETTINGS = {
             "as skew, but three prompts in ten have the rollouts of another one, and so a wrong bucket",
             _SKEW,
             budget=100_000,
-            baseline_budget=240_000,
+            baseline_budget=160_000,
             targets=(0.6, 0.7, 0.8),
             mislabelled=0.3,
         ),
         Setting(
             "kinds",
             "five unlike tasks: what is learned of one helps no other; 40 % are too easy, half are hopeless",
-            {0: 800, 1: 80, 2: 60, 3: 60, 4: 1000},
+            {0: 4000, 1: 400, 2: 300, 3: 300, 4: 5000},
             budget=100_000,
-            baseline_budget=240_000,
+            baseline_budget=160_000,
             targets=(0.5, 0.6, 0.7),
             family=KINDS,
         ),
