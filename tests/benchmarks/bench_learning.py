@@ -1,7 +1,8 @@
 """Does a curriculum pay? Policies compared through verl's trainer at equal generated tokens, seed by seed.
 
 Runs are done in a shuffled order and kept in a folder: what was interrupted goes on where it was, and what is done is
-not done again. Figures never decide the exit code.
+not done again. Started twice, runs go on side by side, each done by one of the two; more cores take more. Figures never
+decide the exit code.
 """
 
 import random
@@ -59,16 +60,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 def run_all(folder: Path, tasks: Sequence[Any]) -> None:
     """What is not done yet, seed after seed."""
     from learning.preparing import prepare
-    from learning.running import run
+    from learning.running import claimed, run
     from measuring import said
 
     for number, task in enumerate(tasks, 1):
-        done = task.done(folder)
-        said(f"[{number}/{len(tasks)}] {task.name}: {'done before' if done else 'runs'}")
-        if not done:
-            with redirect_stdout(sys.stderr):  # where it is no part of the report
+        if not task.done(folder):
+            with claimed(folder, wait=True), redirect_stdout(sys.stderr):  # where it is no part of the report
                 prepare(folder, task.setting)
-            run(folder, task)
+        with claimed(task.folder(folder)) as ours:
+            done = task.done(folder)
+            said(f"[{number}/{len(tasks)}] {task.name}: {'done' if done else 'runs' if ours else 'runs elsewhere'}")
+            if ours and not done:
+                run(folder, task)
 
 
 def show(folder: Path, tasks: Sequence[Any], json_path: Path | None) -> int:

@@ -173,6 +173,14 @@ EXPECTED = {
 }
 
 
+def test_what_another_process_runs_is_left_to_it(learning, tmp_path):
+    running = learning("running")
+    with running.claimed(tmp_path / "run") as ours, running.claimed(tmp_path / "run") as theirs:
+        assert (ours, theirs) == (True, False)
+    with running.claimed(tmp_path / "run") as afterwards:
+        assert afterwards
+
+
 def test_the_script_explains_itself_from_anywhere(tmp_path):
     shown = subprocess.run(
         [sys.executable, SCRIPT, "--help"], cwd=tmp_path, env=os.environ, capture_output=True, text=True, check=True

@@ -1,9 +1,12 @@
 """One run: verl's trainer on a recipe until the tokens are spent, then its checkpoints on the held-out prompts."""
 
+import fcntl
 import json
 import shutil
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,10 +67,22 @@ class Task:
         return msgspec.convert(self.kept(root), Curve)
 
 
+@contextmanager
+def claimed(place: Path, *, wait: bool = False) -> Iterator[bool]:
+    """Whether a folder is this process's to work in, and not that of another one that was started beside it."""
+    place.mkdir(parents=True, exist_ok=True)
+    with (place / ".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            yield False
+            return
+        yield True
+
+
 def run(root: Path, task: Task) -> None:
     """Train, from the latest checkpoint if there is one, measure, and keep the figures only."""
     place = task.folder(root)
-    place.mkdir(parents=True, exist_ok=True)
     _train(root, task, place)
     history = read_history(metrics_file(place))
     accuracy = _measure(root, task, place, _steps_within(task.budget, history))
