@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from learning.families import KINDS, SUMS, Family
 
-CHECKED = 32  # of these of every level: by them the warm-up sees when to stop
+CHECKED = 32  # chats of every level, by which the warm-up sees when to stop
 HELD_OUT = 48  # prompts of every level, on which every arm is measured
 
 
