@@ -162,6 +162,7 @@ def test_every_arm_is_a_run_that_verl_accepts(learning, tmp_path, monkeypatch):
         assert curriculum.policy.name == EXPECTED.get(arm.name, arm.name), arm.name
         assert config.algorithm.filter_groups.enable == (arm.name == "dapo")
         assert arm.baseline == arm.name.startswith("uniform")
+        assert arm.goes_on == (arm.baseline or arm.name == "dapo")
         assert (config.trainer.test_freq > 0) == (arm.name in ("mixture", "cumulative"))
 
 

@@ -11,13 +11,17 @@ HERE = Path(__file__).parent
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """A shipped recipe, the number of buckets that it is made for, and overrides of it."""
+    """A shipped recipe, the number of buckets that it is made for, and overrides of it.
+
+    Arms are compared with the best `baseline`; one that goes on does so beyond the budget, to be seen arriving late.
+    """
 
     name: str
     words: str
     recipe: str
     buckets: int = 3
     baseline: bool = False
+    goes_on: bool = False
     overrides: list[str] = field(default_factory=list)
 
 

@@ -42,7 +42,7 @@ class Task:
     @property
     def budget(self) -> int:
         """Generated tokens."""
-        return self.setting.baseline_budget if self.arm.baseline else self.setting.budget
+        return self.setting.late_budget if self.arm.goes_on else self.setting.budget
 
     @property
     def name(self) -> str:

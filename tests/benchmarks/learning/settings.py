@@ -13,14 +13,14 @@ HELD_OUT = 48  # prompts of every level, on which every arm is measured
 class Setting:
     """One distribution of prompts. `mislabelled` is the share of prompts whose rollouts are those of another prompt.
 
-    Figures are compared within the budget; a baseline goes on beyond it, to see when it gets as far.
+    Figures are compared within the budget; what others are measured by goes on, to see when it gets as far.
     """
 
     name: str
     words: str
     prompts: Mapping[int, int]  # by level
     budget: int  # generated tokens
-    baseline_budget: int
+    late_budget: int
     targets: tuple[float, ...]  # accuracies, the mean over the levels, that are to be reached
     mislabelled: float = 0.0
     family: Family = SUMS
@@ -40,7 +40,7 @@ SETTINGS = {
             "five levels, equally many prompts of each",
             dict.fromkeys((3, 5, 8, 10, 11), 400),
             budget=80_000,
-            baseline_budget=120_000,
+            late_budget=120_000,
             targets=(0.6, 0.7, 0.8),
         ),
         Setting(
@@ -48,7 +48,7 @@ SETTINGS = {
             "half of the prompts are hopeless at first and 40 % too easy; what can be learned from is one in ten",
             _SKEW,
             budget=100_000,
-            baseline_budget=160_000,
+            late_budget=160_000,
             targets=(0.6, 0.7, 0.8),
         ),
         Setting(
@@ -56,7 +56,7 @@ SETTINGS = {
             "as skew, but three prompts in ten have the rollouts of another one, and so a wrong bucket",
             _SKEW,
             budget=100_000,
-            baseline_budget=160_000,
+            late_budget=160_000,
             targets=(0.6, 0.7, 0.8),
             mislabelled=0.3,
         ),
@@ -65,7 +65,7 @@ SETTINGS = {
             "five unlike tasks: what is learned of one helps no other; 40 % are too easy, half are hopeless",
             {0: 4000, 1: 400, 2: 300, 3: 300, 4: 5000},
             budget=100_000,
-            baseline_budget=160_000,
+            late_budget=160_000,
             targets=(0.5, 0.6, 0.7),
             family=KINDS,
         ),
