@@ -62,7 +62,7 @@ SETTINGS = {
         ),
         Setting(
             "kinds",
-            "five unlike tasks: what is learned of one helps no other; 40 % are too easy, half are hopeless",
+            "five unlike tasks: what is learned of one helps no other; 40 % are too easy, half nearly hopeless",
             {0: 4000, 1: 400, 2: 300, 3: 300, 4: 5000},
             budget=100_000,
             late_budget=160_000,
