@@ -6,6 +6,7 @@ decide the exit code.
 """
 
 import random
+import signal
 import sys
 from collections.abc import Sequence
 from contextlib import redirect_stdout
@@ -53,6 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         for arm in random.Random(f"{setting} {seed}").sample(names, len(names))
     ]
     if not told.report:
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that verl is ended, too
         run_all(told.folder, tasks)
     return show(told.folder, tasks, told.json)
 
