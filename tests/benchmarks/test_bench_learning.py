@@ -1,5 +1,7 @@
 """The benchmark of learning: its figures are what its words say, and every arm is a run that verl accepts."""
 
+import dataclasses
+import json
 import os
 import random
 import subprocess
@@ -10,6 +12,8 @@ from types import ModuleType
 
 import pytest
 import yaml
+
+from curriculum_verl.errors import InputError
 
 HERE = Path(__file__).parent
 SCRIPT = HERE / "bench_learning.py"
@@ -180,6 +184,21 @@ def test_what_another_process_runs_is_left_to_it(learning, tmp_path):
         assert (ours, theirs) == (True, False)
     with running.claimed(tmp_path / "run") as afterwards:
         assert afterwards
+
+
+def test_a_result_of_other_settings_is_not_taken_for_one_of_these(learning, tmp_path):
+    running, setting = learning("running"), learning("settings").SETTINGS["main"]
+    task = running.Task(setting, learning("arms").read_arms()["posterior"], 0)
+    assert not task.done(tmp_path)
+    place = task.folder(tmp_path)
+    place.mkdir(parents=True)
+    (place / running.RESULT).write_text(json.dumps({"asked": task.asked}))
+    assert task.done(tmp_path)
+    fewer = dataclasses.replace(task, setting=dataclasses.replace(setting, budget=setting.budget - 1))
+    faster = dataclasses.replace(task, arm=dataclasses.replace(task.arm, overrides=["lr=1"]))
+    for other in (fewer, faster):
+        with pytest.raises(InputError, match="posterior/0: holds a result of other settings"):
+            other.done(tmp_path)
 
 
 def test_the_script_explains_itself_from_anywhere(tmp_path):

@@ -49,13 +49,23 @@ class Task:
         """For people."""
         return f"{self.setting.name}, {self.arm.name}, seed {self.seed}"
 
+    @property
+    def asked(self) -> list[str]:
+        """All that a result depends on, but for the code."""
+        made_of = [f"{self.setting.prompts}", self.setting.family.name, f"{self.setting.mislabelled}", f"{self.budget}"]
+        return [*made_of, self.arm.recipe, f"{self.arm.buckets}", *read_sizes(), *self.arm.overrides]
+
     def folder(self, root: Path) -> Path:
         """Where it is done."""
         return root / self.setting.name / "runs" / self.arm.name / str(self.seed)
 
     def done(self, root: Path) -> bool:
-        """Whether there is a result."""
-        return (self.folder(root) / RESULT).exists()
+        """Whether there is a result; one of another arm or setting that had the same name is refused."""
+        if not (self.folder(root) / RESULT).exists():
+            return False
+        if self.kept(root).get("asked") != self.asked:
+            raise InputError(f"{self.folder(root)}: holds a result of other settings than now; remove that folder")
+        return True
 
     def kept(self, root: Path) -> dict[str, Any]:
         """What its run has left."""
@@ -87,7 +97,8 @@ def run(root: Path, task: Task) -> None:
     history = read_history(metrics_file(place))
     accuracy = _measure(root, task, place, _steps_within(task.budget, history))
     with replacing(place / RESULT) as file:
-        file.write(msgspec.json.encode(_curve(history, accuracy)))
+        found = msgspec.to_builtins(_curve(history, accuracy)) | {"asked": task.asked}
+        file.write(msgspec.json.encode(found))
     shutil.rmtree(place / "checkpoints" / "stages", ignore_errors=True)
     for checkpoint in place.glob("checkpoints/global_step_*"):
         shutil.rmtree(checkpoint)
