@@ -84,6 +84,20 @@ def test_who_does_not_arrive_counts_with_all_that_was_spent(learning, baseline, 
     assert learning("comparing").compare({0: run(0.1)}, {0: run(0.1)}, 0.3) is None
 
 
+def test_accuracies_are_compared_seed_by_seed(learning):
+    def run(end: float) -> object:
+        return made_up(learning, 0.0, end, end, end)
+
+    def at_the_end(curve: object) -> float:
+        return curve.after(300, "one")
+
+    accuracies = learning("comparing").accuracies
+    baseline, arm = {0: run(0.2), 1: run(0.8), 2: run(0.1)}, {0: run(0.4), 1: run(0.4)}
+    value, low, high = accuracies(baseline, arm, at_the_end)
+    assert (value, low, high) == (pytest.approx(1), pytest.approx(0.5), pytest.approx(2))
+    assert accuracies({0: run(0.0)}, {0: run(0.5)}, at_the_end)[0] == pytest.approx(50), "0 counts as 0.01"
+
+
 def test_the_report_says_what_loses(learning):
     arms, setting = learning("arms").read_arms(), learning("settings").SETTINGS["skew"]
     good, bad = made_up(learning, 0.1, 0.5, 0.8, 0.9, 0.9), made_up(learning, 0.1, 0.1, 0.1, 0.1, 0.1)
@@ -92,6 +106,10 @@ def test_the_report_says_what_loses(learning):
     assert row.count("<=") == len(setting.targets)
     assert "arrive 0 and 1 of 1" in row
     neither = learning("report").render(setting, arms, {"uniform_16x4": {0: bad}, "dapo": {0: bad}})
+    rows = [line for line in text.splitlines() if line.startswith("| `dapo`")]
+    area = [learning("curves").Curve.area(run, setting.budget) for run in (good, bad)]
+    assert rows[-2].startswith(f"| `dapo` | {area[1]:.2f} |")
+    assert rows[-1].startswith(f"| `dapo` | {area[1] / area[0]:.2f} |")
     assert "neither arrives" in neither
     assert "0 of 1 arrive" in neither
 
@@ -122,6 +140,8 @@ def test_goals_are_judged_against_the_best_baseline(learning):
     slower = runs | {"posterior": {0: made_up(learning, *rising, every=3000)}}
     goals = list(learning("goals").judged(setting, arms, slower))
     assert not next(goal for goal in goals if goal.goal.endswith("ours, to 0.7")).met
+    [beside] = [goal for goal in goals if "filter" in goal.goal and goal.goal.endswith("0.7")]
+    assert (beside.met, beside.undecided) == (False, "a lower bound: the filter does not arrive")
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """An arm against the baseline, seed by seed: how many times as much the baseline spends to get as far."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +9,7 @@ from learning.curves import Axis, Curve
 
 DRAWS = 10_000
 CONFIDENCE = 0.95
+LEAST = 0.01  # what an accuracy counts at least in a ratio
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,15 @@ def compare(
         sum(pair.arm_arrived for pair in found),
         sum(pair.baseline_arrived for pair in found),
     )
+
+
+def accuracies(
+    baseline: Mapping[int, Curve], arm: Mapping[int, Curve], accuracy: Callable[[Curve], float]
+) -> tuple[float, float, float]:
+    """The arm's over the baseline's, seed by seed: the geometric mean and its interval."""
+    seeds = sorted(baseline.keys() & arm.keys())
+    ratios = [max(LEAST, accuracy(arm[seed])) / max(LEAST, accuracy(baseline[seed])) for seed in seeds]
+    return geometric(ratios), *interval(ratios)
 
 
 def best(runs: Mapping[str, Mapping[int, Curve]], targets: Sequence[float]) -> str:

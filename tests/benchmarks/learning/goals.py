@@ -31,9 +31,10 @@ def judged(setting: Setting, arms: Mapping[str, Arm], curves: Curves) -> Iterato
         if setting.name == "skew" and FILTER in curves:
             beside = compare(curves[FILTER], ours, target)
             if beside is not None:
-                note = "" if beside.baseline_arrived == beside.seeds else "a lower bound: the filter does not arrive"
+                late = "" if beside.baseline_arrived == beside.seeds else "a lower bound: the filter does not arrive"
+                open_ = late if beside.value < WANTED_OF_FILTER else ""
                 said = f"{setting.name}: tokens of uniform with DAPO's filter over ours, to {target:g}"
-                yield Goal(said, "", beside.value, WANTED_OF_FILTER, at_most=False, note=note)
+                yield Goal(said, "", beside.value, WANTED_OF_FILTER, at_most=False, note=late, undecided=open_)
     level = next(iter(next(iter(ours.values())).accuracy))
     kept, wanted = (_kept(runs, setting.budget, level) for runs in (ours, theirs))
     yield Goal(f"{setting.name}: least of {level} on the way, uniform's own", "", kept, wanted, at_most=False)

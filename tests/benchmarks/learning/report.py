@@ -1,12 +1,13 @@
 """The tables: what wins and what loses, as plainly."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 
 import numpy as np
 from report import table
 
 from learning.arms import Arm
-from learning.comparing import Comparison, best, compare
+from learning.comparing import Comparison, accuracies, best, compare
 from learning.curves import Axis, Curve
 from learning.settings import Setting
 
@@ -18,10 +19,10 @@ def render(setting: Setting, arms: Mapping[str, Arm], curves: Curves) -> str:
     """Markdown of one setting."""
     baselines = {name: runs for name, runs in curves.items() if arms[name].baseline}
     parts = [f"### {setting.name}: {setting.words}"]
-    if baselines:
-        baseline = best(baselines, setting.targets)
+    baseline = best(baselines, setting.targets) if baselines else None
+    if baseline:
         parts += [_ratios(setting, curves, baseline, axis) for axis in AXES]
-    parts.append(_levels(setting, curves))
+    parts.append(_accuracies(setting, curves, baseline))
     parts.append("\n".join(f"- `{name}`: {arms[name].words}" for name in curves))
     return "\n\n".join(parts)
 
@@ -65,22 +66,33 @@ def absolute(runs: Mapping[int, Curve], target: float, axis: Axis) -> str:
     return text if len(spent) == len(runs) else f"{text}; {len(spent)} of {len(runs)} arrive"
 
 
-def _levels(setting: Setting, curves: Curves) -> str:
+def _accuracies(setting: Setting, curves: Curves, baseline: str | None) -> str:
     """What every arm has learned of every level within the budget, and what it forgot of the easiest."""
     levels = list(next(iter(next(iter(curves.values())).values())).accuracy)
-    until = setting.budget
+    until, easiest = setting.budget, levels[0]
+    figures: dict[str, Callable[[Curve], float]] = {
+        "area": lambda run: run.area(until),
+        **{level: partial(Curve.after, tokens=until, level=level) for level in levels},
+        f"least of {easiest}": lambda run: run.least(until, easiest),
+    }
 
-    def cells() -> Iterator[list[str]]:
-        for name, runs in curves.items():
-            found = list(runs.values())
-            figures = [
-                np.mean([run.area(until) for run in found]),
-                *(np.mean([run.after(until, level) for run in found]) for level in levels),
-                np.mean([run.least(until, levels[0]) for run in found]),
-                np.mean([run.informative for run in found]),
-            ]
-            yield [f"`{name}`", *(f"{figure:.2f}" for figure in figures)]
+    def means(runs: Mapping[int, Curve]) -> Iterator[str]:
+        for figure in (*figures.values(), lambda run: run.informative):
+            yield f"{np.mean([figure(run) for run in runs.values()]):.2f}"
 
-    titles = ["arm", "area", *levels, f"least of {levels[0]}", "groups with a signal"]
+    def ratios(runs: Mapping[int, Curve]) -> Iterator[str]:
+        for figure in figures.values():
+            value, low, high = accuracies(curves[baseline], runs, figure)
+            yield f"{value:.2f}" + (f" ({low:.2f} to {high:.2f})" if len(runs) > 1 else "")
+
     said = f"After {until:,} generated tokens, means over the seeds; the area is the mean accuracy on the way."
-    return f"{said}\n\n{table(titles, cells())}"
+    titles = ["arm", *figures]
+    shown = [[f"`{name}`", *means(runs)] for name, runs in curves.items()]
+    parts = [said, table([*titles, "groups with a signal"], shown)]
+    others = [[f"`{name}`", *ratios(runs)] for name, runs in curves.items() if name != baseline]
+    if baseline and others:
+        parts += [
+            f"The same over that of `{baseline}`, seed by seed; above 1 the arm is better.",
+            table(titles, others),
+        ]
+    return "\n\n".join(parts)
