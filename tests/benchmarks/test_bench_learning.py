@@ -129,7 +129,8 @@ def test_goals_are_judged_against_the_best_baseline(learning):
     runs = {
         "uniform_32x8_fast": {0: made_up(learning, *rising, every=4000)},
         "uniform_16x4": {0: made_up(learning, *rising, every=9000)},
-        "dapo": {0: made_up(learning, *[0.0] * 20, every=9000)},
+        "dapo": {0: made_up(learning, *[0.0] * 20, every=20000)},
+        "dapo_fast": {0: made_up(learning, *[0.0] * 20, every=9000)},
         "posterior": {0: made_up(learning, *rising, every=1000)},
     }
     goals = list(learning("goals").judged(setting, arms, runs))
@@ -141,6 +142,7 @@ def test_goals_are_judged_against_the_best_baseline(learning):
     goals = list(learning("goals").judged(setting, arms, slower))
     assert not next(goal for goal in goals if goal.goal.endswith("ours, to 0.7")).met
     [beside] = [goal for goal in goals if "filter" in goal.goal and goal.goal.endswith("0.7")]
+    assert beside.measured == pytest.approx(19 * 9000 / (0.7 * 20 * 3000)), "the better of the two filters"
     assert (beside.met, beside.undecided) == (False, "a lower bound: the filter does not arrive")
 
 
@@ -184,16 +186,16 @@ def test_every_arm_is_a_run_that_verl_accepts(learning, tmp_path, monkeypatch):
         curriculum = load_config(engine_block(config), buckets=names)
         assert curriculum.seed == 3
         assert curriculum.policy.name == EXPECTED.get(arm.name, arm.name), arm.name
-        assert config.algorithm.filter_groups.enable == (arm.name == "dapo")
+        assert config.algorithm.filter_groups.enable == arm.name.startswith("dapo")
         assert arm.baseline == arm.name.startswith("uniform")
-        assert arm.goes_on == (arm.baseline or arm.name == "dapo")
+        assert arm.goes_on == arm.name.startswith(("uniform", "dapo"))
         assert (config.trainer.test_freq > 0) == (arm.name in ("mixture", "cumulative"))
 
 
 EXPECTED = {
     **dict.fromkeys(("uniform_32x8_fast", "uniform_16x4", "uniform_16x4_fast"), "uniform"),
     **dict.fromkeys(("uniform_8x4", "uniform_8x4_slow"), "uniform"),
-    **dict.fromkeys(("dapo", "cumulative"), "uniform"),
+    **dict.fromkeys(("dapo", "dapo_fast", "cumulative"), "uniform"),
     **dict.fromkeys(("posterior_fast", "posterior_admission"), "posterior"),
 }
 
