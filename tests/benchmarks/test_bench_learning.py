@@ -112,6 +112,9 @@ def test_the_report_says_what_loses(learning):
     assert rows[-1].startswith(f"| `dapo` | {area[1] / area[0]:.2f} |")
     assert "neither arrives" in neither
     assert "0 of 1 arrive" in neither
+    alone = learning("report").render(setting, arms, {"dapo": {0: bad}})
+    assert "baseline" not in alone
+    assert f"| `dapo` | {area[1]:.2f} |" in alone
 
 
 def test_the_best_baseline_spends_the_fewest_tokens(learning):

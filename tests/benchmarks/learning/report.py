@@ -80,19 +80,20 @@ def _accuracies(setting: Setting, curves: Curves, baseline: str | None) -> str:
         for figure in (*figures.values(), lambda run: run.informative):
             yield f"{np.mean([figure(run) for run in runs.values()]):.2f}"
 
-    def ratios(runs: Mapping[int, Curve]) -> Iterator[str]:
-        for figure in figures.values():
-            value, low, high = accuracies(curves[baseline], runs, figure)
-            yield f"{value:.2f}" + (f" ({low:.2f} to {high:.2f})" if len(runs) > 1 else "")
-
     said = f"After {until:,} generated tokens, means over the seeds; the area is the mean accuracy on the way."
-    titles = ["arm", *figures]
-    shown = [[f"`{name}`", *means(runs)] for name, runs in curves.items()]
+    titles, shown = ["arm", *figures], [[f"`{name}`", *means(runs)] for name, runs in curves.items()]
     parts = [said, table([*titles, "groups with a signal"], shown)]
-    others = [[f"`{name}`", *ratios(runs)] for name, runs in curves.items() if name != baseline]
-    if baseline and others:
-        parts += [
-            f"The same over that of `{baseline}`, seed by seed; above 1 the arm is better.",
-            table(titles, others),
+    if baseline and len(curves) > 1:
+        others = [
+            [f"`{name}`", *(_paired(curves[baseline], runs, figure) for figure in figures.values())]
+            for name, runs in curves.items()
+            if name != baseline
         ]
+        said = f"The same over that of `{baseline}`, seed by seed; above 1 the arm is better."
+        parts += [said, table(titles, others)]
     return "\n\n".join(parts)
+
+
+def _paired(baseline: Mapping[int, Curve], runs: Mapping[int, Curve], figure: Callable[[Curve], float]) -> str:
+    value, low, high = accuracies(baseline, runs, figure)
+    return f"{value:.2f} ({low:.2f} to {high:.2f})" if len(baseline.keys() & runs.keys()) > 1 else f"{value:.2f}"
