@@ -12,10 +12,15 @@ MACHINE, VERSIONS, LOAD = "- machine: ", "- versions: ", "- load when it began: 
 
 def header(*libraries: str) -> str:
     """The lines that every benchmark begins with; of the libraries those that are installed are named."""
-    found = {name: told for name in ("curriculum-verl", *libraries) if (told := _version(name))}
-    named = ", ".join(f"{name} {told}" for name, told in found.items())
     load = f"{os.getloadavg()[0]:.1f} processes, the mean of a minute"
-    return "\n".join([MACHINE + machine(), VERSIONS + named, LOAD + load])
+    return f"{told(*libraries)}\n{LOAD}{load}"
+
+
+def told(*libraries: str) -> str:
+    """The machine and the versions."""
+    found = {name: number for name in ("curriculum-verl", *libraries) if (number := _version(name))}
+    named = ", ".join(f"{name} {number}" for name, number in found.items())
+    return f"{MACHINE}{machine()}\n{VERSIONS}{named}"
 
 
 def machine() -> str:

@@ -40,12 +40,14 @@ def made_up(learning: Callable[[str], ModuleType], *accuracy: float, every: int 
 
 
 def test_a_target_is_reached_between_two_measurements(learning):
-    curve = made_up(learning, 0.0, 0.0, 0.3, 0.6, 0.9)  # smoothed: 0, 0.1, 0.3, 0.6, 0.75
+    curve = made_up(learning, 0.0, 0.0, 0.3, 0.6, 0.9)  # smoothed: 0, 0.1, 0.3, 0.6, 0.75; what is there before is not
     assert curve.reached(0.45, "tokens") == pytest.approx(250)
     assert curve.reached(0.45, "steps") == pytest.approx(25)
     assert curve.reached(0.0, "tokens") == 0
     assert curve.reached(0.8, "tokens") is None
-    assert curve.least(400, "one") == 0
+    assert curve.least(400, "one") == pytest.approx(0.1), "of what training left"
+    assert curve.after(35, "one", "steps") == pytest.approx(0.675)
+    assert made_up(learning, 0.2, 0.8, 0.8).reached(0.5, "tokens") > 0, "no arm is there before it begins"
     assert curve.after(400, "one") == pytest.approx(0.75)
     assert curve.after(350, "one") == pytest.approx(0.675)
 
@@ -96,6 +98,7 @@ def test_accuracies_are_compared_seed_by_seed(learning):
     value, low, high = accuracies(baseline, arm, at_the_end)
     assert (value, low, high) == (pytest.approx(1), pytest.approx(0.5), pytest.approx(2))
     assert accuracies({0: run(0.0)}, {0: run(0.5)}, at_the_end)[0] == pytest.approx(50), "0 counts as 0.01"
+    assert accuracies({0: run(0.1)}, {1: run(0.1)}, at_the_end) is None
 
 
 def test_the_report_says_what_loses(learning):
@@ -107,9 +110,10 @@ def test_the_report_says_what_loses(learning):
     assert "arrive 0 and 1 of 1" in row
     neither = learning("report").render(setting, arms, {"uniform_16x4": {0: bad}, "dapo": {0: bad}})
     rows = [line for line in text.splitlines() if line.startswith("| `dapo`")]
-    area = [learning("curves").Curve.area(run, setting.budget) for run in (good, bad)]
-    assert rows[-2].startswith(f"| `dapo` | {area[1]:.2f} |")
-    assert rows[-1].startswith(f"| `dapo` | {area[1] / area[0]:.2f} |")
+    area = [learning("curves").Curve.area(run, 400) for run in (good, bad)]
+    assert [words in text for words in ("After 400 tokens", "After 40 steps")] == [True, True]
+    assert [row.split(" | ")[1] for row in rows[-4::2]] == [f"{area[1]:.2f}"] * 2
+    assert [row.split(" | ")[1] for row in rows[-3::2]] == [f"{area[1] / area[0]:.2f}"] * 2
     assert "neither arrives" in neither
     assert "0 of 1 arrive" in neither
     alone = learning("report").render(setting, arms, {"dapo": {0: bad}})
@@ -126,27 +130,52 @@ def test_the_best_baseline_spends_the_fewest_tokens(learning):
     assert best({"never": {0: never}, "slow": {0: slow}}, (0.9,)) == "never", "it spent less, and is counted with that"
 
 
-def test_goals_are_judged_against_the_best_baseline(learning):
+RISING = [step / 20 for step in range(20)]
+
+
+def told_goals(learning, **runs: object) -> dict[str, tuple[float, str]]:
+    from report import render_goals
+
     arms, setting = learning("arms").read_arms(), learning("settings").SETTINGS["skew"]
-    rising = [step / 20 for step in range(20)]
-    runs = {
-        "uniform_32x8_fast": {0: made_up(learning, *rising, every=4000)},
-        "uniform_16x4": {0: made_up(learning, *rising, every=9000)},
-        "dapo": {0: made_up(learning, *[0.0] * 20, every=20000)},
-        "dapo_fast": {0: made_up(learning, *[0.0] * 20, every=9000)},
-        "posterior": {0: made_up(learning, *rising, every=1000)},
+    goals = list(learning("goals").judged(setting, arms, {name: {0: run} for name, run in runs.items()}))
+    verdicts = [line.split(" | ")[-1].rstrip(" |") for line in render_goals(goals).splitlines()[2 : 2 + len(goals)]]
+    return {
+        goal.goal.removeprefix("skew: "): (round(goal.measured, 2), verdict)
+        for goal, verdict in zip(goals, verdicts, strict=True)
     }
-    goals = list(learning("goals").judged(setting, arms, runs))
-    told = {goal.goal: (round(goal.measured, 2), goal.met) for goal in goals}
-    assert told["skew: tokens of the best uniform over ours, to 0.7"] == (4.0, True)
-    assert [goal.met for goal in goals if "filter" in goal.goal] == [True, True]
-    assert all("lower bound" in goal.note for goal in goals if "filter" in goal.goal)
-    slower = runs | {"posterior": {0: made_up(learning, *rising, every=3000)}}
-    goals = list(learning("goals").judged(setting, arms, slower))
-    assert not next(goal for goal in goals if goal.goal.endswith("ours, to 0.7")).met
-    [beside] = [goal for goal in goals if "filter" in goal.goal and goal.goal.endswith("0.7")]
-    assert beside.measured == pytest.approx(19 * 9000 / (0.7 * 20 * 3000)), "the better of the two filters"
-    assert (beside.met, beside.undecided) == (False, "a lower bound: the filter does not arrive")
+
+
+def test_goals_are_judged_against_the_best_baseline_and_the_best_filter(learning):
+    told = told_goals(
+        learning,
+        uniform_32x8_fast=made_up(learning, *RISING, every=4000),
+        uniform_16x4=made_up(learning, *RISING, every=9000),
+        dapo=made_up(learning, *RISING, every=9000),
+        dapo_fast=made_up(learning, *RISING, every=6000),
+        posterior=made_up(learning, *RISING, every=1000),
+    )
+    assert told["tokens of `uniform_32x8_fast` over ours, to 0.7"] == (4.0, "met")
+    assert told["tokens of `uniform_32x8_fast` over ours, to 0.7, lower end of the interval"] == (4.0, "met")
+    assert told["tokens of `dapo_fast` over ours, to 0.8"] == (6.0, "met")
+
+
+def test_a_bound_decides_only_on_its_side_of_what_is_wanted(learning):
+    def told(**runs: object) -> str:
+        return told_goals(learning, **runs)["tokens of `uniform_16x4` over ours, to 0.7"][1]
+
+    def run(every: int, *accuracy: float) -> object:
+        return made_up(learning, *(accuracy or RISING), every=every)
+
+    never = [0.0] * 20
+    assert told(uniform_16x4=run(2000), posterior=run(1000)) == "**NOT MET**"
+    assert told(uniform_16x4=run(9000, *never), posterior=run(1000)) == "met"
+    late = "not decided: a lower bound: `uniform_16x4` does not arrive"
+    assert told(uniform_16x4=run(1000, *never), posterior=run(1000)) == late
+    assert told(uniform_16x4=run(1000), posterior=run(1000, *never)) == "**NOT MET**"
+    hopeful = "not decided: an upper bound: ours does not arrive"
+    assert told(uniform_16x4=run(9000), posterior=run(1000, *never)) == hopeful
+    neither = "not decided: neither arrives in a seed that both have"
+    assert told(uniform_16x4=run(1000, *never), posterior=run(1000, *never)) == neither
 
 
 @pytest.mark.parametrize(
@@ -189,7 +218,7 @@ def test_every_arm_is_a_run_that_verl_accepts(learning, tmp_path, monkeypatch):
         curriculum = load_config(engine_block(config), buckets=names)
         assert curriculum.seed == 3
         assert curriculum.policy.name == EXPECTED.get(arm.name, arm.name), arm.name
-        assert config.algorithm.filter_groups.enable == arm.name.startswith("dapo")
+        assert config.algorithm.filter_groups.enable == arm.name.startswith(("dapo", "posterior_filter"))
         assert arm.baseline == arm.name.startswith("uniform")
         assert arm.goes_on == arm.name.startswith(("uniform", "dapo"))
         assert (config.trainer.test_freq > 0) == (arm.name in ("mixture", "cumulative"))
@@ -199,7 +228,8 @@ EXPECTED = {
     **dict.fromkeys(("uniform_32x8_fast", "uniform_16x4", "uniform_16x4_fast"), "uniform"),
     **dict.fromkeys(("uniform_8x4", "uniform_8x4_slow"), "uniform"),
     **dict.fromkeys(("dapo", "dapo_fast", "cumulative"), "uniform"),
-    **dict.fromkeys(("posterior_fast", "posterior_admission"), "posterior"),
+    **dict.fromkeys(("posterior_fast", "posterior_admission", "posterior_filter"), "posterior"),
+    "balanced": "mixture",
 }
 
 
@@ -211,19 +241,68 @@ def test_what_another_process_runs_is_left_to_it(learning, tmp_path):
         assert afterwards
 
 
-def test_a_result_of_other_settings_is_not_taken_for_one_of_these(learning, tmp_path):
+def test_what_was_begun_as_something_else_is_not_gone_on_with(learning, tmp_path):
     running, setting = learning("running"), learning("settings").SETTINGS["main"]
     task = running.Task(setting, learning("arms").read_arms()["posterior"], 0)
     assert not task.done(tmp_path)
-    place = task.folder(tmp_path)
-    place.mkdir(parents=True)
-    (place / running.RESULT).write_text(json.dumps({"asked": task.asked}))
+    task.agree(tmp_path)
+    (task.folder(tmp_path) / running.RESULT).write_text("{}")
     assert task.done(tmp_path)
     fewer = dataclasses.replace(task, setting=dataclasses.replace(setting, budget=setting.budget - 1))
     faster = dataclasses.replace(task, arm=dataclasses.replace(task.arm, overrides=["lr=1"]))
-    for other in (fewer, faster):
-        with pytest.raises(InputError, match="posterior/0: holds a result of other settings"):
+    for other, what in ((fewer, "budget"), (faster, "overrides")):
+        with pytest.raises(InputError, match=rf"posterior/0: was begun with other settings than now \({what}\)"):
             other.done(tmp_path)
+    prompts = dataclasses.replace(task, setting=dataclasses.replace(setting, prompts={3: 1}))
+    with pytest.raises(InputError, match=r"main: was begun with other settings than now \(prompts\); remove"):
+        prompts.done(tmp_path)
+
+
+def test_a_recipe_that_was_edited_is_another_one(learning, tmp_path, monkeypatch):
+    arms = learning("arms")
+    arm = arms.read_arms()["posterior"]
+    before = arm.written
+    for name in ("_base", "posterior"):
+        (tmp_path / f"{name}.yaml").write_bytes((arms.RECIPES / f"{name}.yaml").read_bytes())
+    monkeypatch.setattr(arms, "RECIPES", tmp_path)
+    assert arm.written == before
+    with (tmp_path / "posterior.yaml").open("a") as file:
+        file.write("#\n")
+    assert arm.written != before
+
+
+def test_tokens_of_all_buckets_count_and_those_of_a_resumed_step_once(learning, tmp_path):
+    from curriculum_verl.runs.history import read_history
+
+    running, path = learning("running"), tmp_path / "curriculum.jsonl"
+
+    def step(number: int, hard: int, share: float) -> dict[str, object]:
+        told = {"tokens/easy": 10, "tokens/hard": hard, "filtering_rate": share}
+        metrics = {f"curriculum/{name}": value for name, value in told.items()} | {"timing_s/step": 2.0}
+        return {"kind": "step", "step": number, "time": 1.0, "stage": "all", "metrics": metrics, "exit": []}
+
+    start = {"kind": "start", "step": 0, "time": 1.0, "stage": "all", "buckets": ["easy", "hard"], "ends": {}}
+    lines = [start, step(1, 30, 0.5), step(2, 99, 0.1), start | {"step": 1}, step(2, 50, 0.7), step(3, 90, 0.1)]
+    path.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    history = read_history(path)
+    assert running._tokens(history).tolist() == [0, 40, 100, 200]
+    assert running._steps_within(100, history) == [1, 2]
+    curve = running._curve(history, {0: {"one": 0.1}, 2: {"one": 0.4}}, 100)
+    assert (curve.tokens, curve.seconds) == ([0, 100], [0, 4])
+    assert curve.informative == pytest.approx(0.6), "of the steps within the budget"
+
+
+def test_who_is_mislabelled_gets_the_scores_of_another(learning, tmp_path):
+    preparing, settings = learning("preparing"), learning("settings")
+    rows = [{"id": f"{row}", "response": [f"{row}"], "reward": [float(row)]} for row in range(100)]
+    (tmp_path / "sampled").mkdir()
+    (tmp_path / "sampled" / "rollouts.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    (tmp_path / "out").mkdir()
+    preparing.mislabel(settings.SETTINGS["noisy"], tmp_path, tmp_path / "out")
+    found = [json.loads(line) for line in (tmp_path / "out" / "rollouts.jsonl").read_text().splitlines()]
+    assert [row["id"] for row in found] == [row["id"] for row in rows]
+    assert sum(row["id"] != row["response"][0] for row in found) == 30
+    assert sorted(row["reward"][0] for row in found) == [float(row) for row in range(100)]
 
 
 def test_the_script_explains_itself_from_anywhere(tmp_path):

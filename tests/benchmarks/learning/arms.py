@@ -1,10 +1,13 @@
 """The arms: what is said to verl beside the recipe that an arm names."""
 
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+from examples.demo.training import RECIPES
 
 HERE = Path(__file__).parent
 
@@ -23,6 +26,12 @@ class Arm:
     baseline: bool = False
     goes_on: bool = False
     overrides: list[str] = field(default_factory=list)
+
+    @property
+    def written(self) -> str:
+        """A mark of its recipe's text, and of what all recipes share."""
+        texts = [(RECIPES / f"{name}.yaml").read_bytes() for name in ("_base", self.recipe)]
+        return sha256(b"".join(texts)).hexdigest()[:16]
 
 
 def read_arms() -> dict[str, Arm]:

@@ -72,22 +72,27 @@ def compare(
 
 def accuracies(
     baseline: Mapping[int, Curve], arm: Mapping[int, Curve], accuracy: Callable[[Curve], float]
-) -> tuple[float, float, float]:
-    """The arm's over the baseline's, seed by seed: the geometric mean and its interval."""
+) -> tuple[float, float, float] | None:
+    """The arm's over the baseline's, seed by seed: the geometric mean and its interval; None without a common seed."""
     seeds = sorted(baseline.keys() & arm.keys())
     ratios = [max(LEAST, accuracy(arm[seed])) / max(LEAST, accuracy(baseline[seed])) for seed in seeds]
-    return geometric(ratios), *interval(ratios)
+    return (geometric(ratios), *interval(ratios)) if ratios else None
 
 
 def best(runs: Mapping[str, Mapping[int, Curve]], targets: Sequence[float]) -> str:
-    """The name of whose runs spend the fewest tokens; who does not arrive is counted with all that it spent."""
+    """The name of whose runs spend the fewest tokens, by the seeds that all have done if there are such.
+
+    Who does not arrive is counted with all that it spent.
+    """
+    common = set.intersection(*(set(of) for of in runs.values()))
 
     def spent(curve: Curve, target: float) -> float:
         reached = curve.reached(target, "tokens")
         return curve.tokens[-1] if reached is None else max(reached, 1.0)
 
     def mean(name: str) -> float:
-        return geometric([spent(curve, target) for curve in runs[name].values() for target in targets])
+        curves = [curve for seed, curve in runs[name].items() if seed in common or not common]
+        return geometric([spent(curve, target) for curve in curves for target in targets])
 
     return min(runs, key=mean)
 
@@ -98,7 +103,7 @@ def geometric(ratios: Sequence[float]) -> float:
 
 
 def interval(ratios: Sequence[float]) -> tuple[float, float]:
-    """Of the geometric mean, by drawing seeds anew; for two or three seeds it is too narrow."""
+    """Of the geometric mean, by drawing seeds anew; with three seeds it ends at the least and at the most."""
     logs = np.log(ratios)
     random = np.random.default_rng(0)
     means = logs[random.integers(len(logs), size=(DRAWS, len(logs)))].mean(axis=1)

@@ -7,10 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 Axis = Literal["tokens", "steps", "seconds"]
+Figures = NDArray[np.float64]
 
 
 class Curve(msgspec.Struct, frozen=True):
-    """Figures after some steps; `informative` is the share of groups whose rewards differed, over the whole run."""
+    """Figures after some steps, the model before the first among them.
+
+    `informative` is the share of groups whose rewards differed, within the budget.
+    """
 
     steps: list[int]
     tokens: list[float]
@@ -18,16 +22,16 @@ class Curve(msgspec.Struct, frozen=True):
     accuracy: dict[str, list[float]]  # by level
     informative: float
 
-    def axis(self, axis: Axis) -> NDArray[np.float64]:
+    def axis(self, axis: Axis) -> Figures:
         """What was spent by each of the steps."""
         return np.array({"tokens": self.tokens, "steps": self.steps, "seconds": self.seconds}[axis], dtype=np.float64)
 
-    def level(self, level: str) -> NDArray[np.float64]:
+    def level(self, level: str) -> Figures:
         """The accuracy of a level, smoothed by its neighbours in time."""
         return smoothed(np.array(self.accuracy[level]))
 
     @property
-    def mean(self) -> NDArray[np.float64]:
+    def mean(self) -> Figures:
         """The mean over the levels."""
         return np.mean([self.level(level) for level in self.accuracy], axis=0)
 
@@ -43,22 +47,23 @@ class Curve(msgspec.Struct, frozen=True):
         low, high = mean[first - 1], mean[first]
         return float(spent[first - 1] + (target - low) / (high - low) * (spent[first] - spent[first - 1]))
 
-    def area(self, until: float) -> float:
-        """The mean accuracy over all tokens up to a limit."""
-        spent, mean = self.axis("tokens"), self.mean
+    def area(self, until: float, axis: Axis = "tokens") -> float:
+        """The mean accuracy on the whole way to a limit."""
+        spent, mean = self.axis(axis), self.mean
         points = np.append(spent[spent < until], until)
         return float(np.trapezoid(np.interp(points, spent, mean), points) / until)
 
-    def after(self, tokens: float, level: str) -> float:
-        """The accuracy of a level when so much was generated."""
-        return float(np.interp(tokens, self.tokens, self.level(level)))
+    def after(self, until: float, level: str, axis: Axis = "tokens") -> float:
+        """The accuracy of a level when so much was spent."""
+        return float(np.interp(until, self.axis(axis), self.level(level)))
 
-    def least(self, until: float, level: str) -> float:
-        """What was kept of a level at the worst moment before."""
-        within = self.axis("tokens") <= until
+    def least(self, until: float, level: str, axis: Axis = "tokens") -> float:
+        """What was kept of a level at the worst moment of training before."""
+        within = (self.axis(axis) <= until) & (self.axis("steps") > 0)
         return float(self.level(level)[within].min())
 
 
-def smoothed(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The mean of each value and its neighbours."""
-    return np.array([values[max(0, at - 1) : at + 2].mean() for at in range(len(values))])
+def smoothed(values: Figures) -> Figures:
+    """The mean of each value and its neighbours; what all begin with stays as it is."""
+    means = [values[at - 1 : at + 2].mean() for at in range(1, len(values))]
+    return np.array([*values[:1], *means])

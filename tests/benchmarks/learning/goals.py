@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from report import Goal
 
 from learning.arms import Arm
-from learning.comparing import best, compare
+from learning.comparing import accuracies, best, compare
 from learning.curves import Curve
 from learning.report import Curves
 from learning.settings import Setting
@@ -20,26 +20,43 @@ def judged(setting: Setting, arms: Mapping[str, Arm], curves: Curves) -> Iterato
     baselines = {name: runs for name, runs in curves.items() if arms[name].baseline}
     if DEFAULT not in curves or not baselines or setting.name not in WANTED:
         return
-    ours, theirs = curves[DEFAULT], baselines[best(baselines, setting.targets)]
+    ours = curves[DEFAULT]
     filters = {name: curves[name] for name in FILTERS if name in curves}
     for target, wanted in WANTED[setting.name].items():
-        said = f"{setting.name}: tokens of the best uniform over ours, to {target:g}"
-        found = compare(theirs, ours, target)
-        if found is not None:
-            yield Goal(said, f"{found.seeds} seeds", found.value, wanted, at_most=False)
-            if setting.name == "skew":
-                yield Goal(f"{said}, lower end of the interval", "", found.low, 1.0, at_most=False)
-        if setting.name == "skew" and filters:
-            beside = compare(filters[best(filters, setting.targets)], ours, target)
-            if beside is not None:
-                late = "" if beside.baseline_arrived == beside.seeds else "a lower bound: the filter does not arrive"
-                open_ = late if beside.value < WANTED_OF_FILTER else ""
-                said = f"{setting.name}: tokens of the best uniform with DAPO's filter over ours, to {target:g}"
-                yield Goal(said, "", beside.value, WANTED_OF_FILTER, at_most=False, note=late, undecided=open_)
+        ends = setting.name == "skew"
+        yield from _fewer_tokens(setting, baselines, ours, target, wanted, ends)
+        if ends and filters:
+            yield from _fewer_tokens(setting, filters, ours, target, WANTED_OF_FILTER, ends)
+    yield from _kept(setting, baselines[best(baselines, setting.targets)], ours)
+
+
+def _fewer_tokens(
+    setting: Setting, others: Curves, ours: Mapping[int, Curve], target: float, wanted: float, ends: bool
+) -> Iterator[Goal]:
+    """Against the best of the others. A bound decides only where it lies on the right side of what is wanted."""
+    name = best(others, [target])
+    said = f"{setting.name}: tokens of `{name}` over ours, to {target:g}"
+    found = compare(others[name], ours, target)
+    if found is None:
+        yield Goal(said, "", float("nan"), wanted, at_most=False, undecided="neither arrives in a seed that both have")
+        return
+    late = {"": "", ">=": f"a lower bound: `{name}` does not arrive", "<=": "an upper bound: ours does not arrive"}
+    note = late.get(found.bound, "neither arrives in some seeds")
+    decided = not note or (found.bound == (">=" if found.value >= wanted else "<="))
+    open_ = "" if decided else note
+    seeds = f"{found.seeds} seeds"
+    yield Goal(said, seeds, found.value, wanted, at_most=False, note=note, undecided=open_)
+    if ends:
+        yield Goal(f"{said}, lower end of the interval", seeds, found.low, 1.0, at_most=False, note=note)
+
+
+def _kept(setting: Setting, theirs: Mapping[int, Curve], ours: Mapping[int, Curve]) -> Iterator[Goal]:
+    """What is left of the easiest level at the worst moment, seed by seed."""
     level = next(iter(next(iter(ours.values())).accuracy))
-    kept, wanted = (_kept(runs, setting.budget, level) for runs in (ours, theirs))
-    yield Goal(f"{setting.name}: least of {level} on the way, uniform's own", "", kept, wanted, at_most=False)
-
-
-def _kept(runs: Mapping[int, Curve], until: float, level: str) -> float:
-    return sum(run.least(until, level) for run in runs.values()) / len(runs)
+    until = min([setting.budget, *(run.tokens[-1] for run in (*theirs.values(), *ours.values()))])
+    found = accuracies(theirs, ours, lambda run: run.least(until, level))
+    if found is not None:
+        value, low, high = found
+        open_ = f"from {low:.3f} to {high:.3f}" if low < 1 <= high else ""
+        said = f"{setting.name}: least of {level} on the way, over that of the best uniform"
+        yield Goal(said, "", value, 1.0, at_most=False, undecided=open_)

@@ -9,6 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from curriculum_verl.atomic import replacing
+from curriculum_verl.errors import InputError
 from examples.demo import tasks
 from examples.demo.steps import Step, run_steps
 from learning.families import Family
@@ -27,6 +29,8 @@ def prepare(folder: Path, setting: Setting) -> Path:
     """Do what is not done yet; the folder of the setting."""
     family = setting.family
     base, place = _model(folder, family), folder / setting.name
+    agree(base, {"warm_up": family.warm_up.read_text(), "chats": f"{family.chats}"})
+    agree(place, made_of(setting))
     run_steps(
         base,
         [
@@ -48,6 +52,36 @@ def prepare(folder: Path, setting: Setting) -> Path:
         {"seed": SEED},
     )
     return place
+
+
+def made_of(setting: Setting) -> dict[str, Any]:
+    """What the prompts and buckets of a setting depend on, beside the model and the code."""
+    return {
+        "prompts": {str(level): count for level, count in setting.prompts.items()},
+        "held_out": HELD_OUT,
+        "mislabelled": setting.mislabelled,
+        "responses": RESPONSES,
+        "thresholds": {str(count): list(cuts) for count, cuts in THRESHOLDS.items()},
+    }
+
+
+def agree(place: Path, asked: dict[str, Any]) -> None:
+    """Write down what a folder is made of; what was made of something else is not gone on with."""
+    path = place / "asked.json"
+    if not path.exists():
+        place.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as file:
+            file.write(json.dumps(asked, indent=1).encode())
+    before = json.loads(path.read_text())
+    other = sorted(key for key in before.keys() | asked.keys() if before.get(key) != asked.get(key))
+    if other:
+        raise InputError(f"{place}: was begun with other settings than now ({', '.join(other)}); remove that folder")
+
+
+def sampled_tokens(folder: Path, setting: Setting) -> int:
+    """What bucketing has cost: generated once, whatever is trained on it afterwards."""
+    with (folder / setting.name / "sampled" / "rollouts.jsonl").open() as lines:
+        return sum(sum(json.loads(line)["tokens"]) for line in lines)
 
 
 def _model(folder: Path, family: Family) -> Path:

@@ -7,7 +7,7 @@ import numpy as np
 from report import table
 
 from learning.arms import Arm
-from learning.comparing import Comparison, accuracies, best, compare
+from learning.comparing import LEAST, Comparison, accuracies, best, compare
 from learning.curves import Axis, Curve
 from learning.settings import Setting
 
@@ -16,14 +16,18 @@ AXES: tuple[Axis, ...] = ("tokens", "steps", "seconds")
 
 
 def render(setting: Setting, arms: Mapping[str, Arm], curves: Curves) -> str:
-    """Markdown of one setting."""
+    """Markdown of one setting; figures after equally much of what all have spent."""
     baselines = {name: runs for name, runs in curves.items() if arms[name].baseline}
     parts = [f"### {setting.name}: {setting.words}"]
     baseline = best(baselines, setting.targets) if baselines else None
     if baseline:
         parts += [_ratios(setting, curves, baseline, axis) for axis in AXES]
-    parts.append(_accuracies(setting, curves, baseline))
-    parts.append("\n".join(f"- `{name}`: {arms[name].words}" for name in curves))
+    everyone = [run for runs in curves.values() for run in runs.values()]
+    parts += [
+        _accuracies(curves, baseline, min([setting.budget, *(run.tokens[-1] for run in everyone)]), "tokens"),
+        _accuracies(curves, baseline, min(run.steps[-1] for run in everyone), "steps"),
+        _described(arms, curves),
+    ]
     return "\n\n".join(parts)
 
 
@@ -42,6 +46,8 @@ def _ratios(setting: Setting, curves: Curves, baseline: str, axis: Axis) -> str:
 
     titles = ["arm", "seeds", *(f"to {target:g}" for target in setting.targets)]
     said = f"{axis.capitalize()} of the best baseline, `{baseline}`, over the arm's; above 1 the arm is faster."
+    if axis == "seconds":
+        said += " They are those of verl's steps as they passed: runs that are done side by side slow each other."
     return f"{said}\n\n{table(titles, cells())}"
 
 
@@ -66,34 +72,45 @@ def absolute(runs: Mapping[int, Curve], target: float, axis: Axis) -> str:
     return text if len(spent) == len(runs) else f"{text}; {len(spent)} of {len(runs)} arrive"
 
 
-def _accuracies(setting: Setting, curves: Curves, baseline: str | None) -> str:
-    """What every arm has learned of every level within the budget, and what it forgot of the easiest."""
+def _accuracies(curves: Curves, baseline: str | None, until: float, axis: Axis) -> str:
+    """What every arm has learned of every level when so much was spent, and what it forgot of the easiest."""
     levels = list(next(iter(next(iter(curves.values())).values())).accuracy)
-    until, easiest = setting.budget, levels[0]
     figures: dict[str, Callable[[Curve], float]] = {
-        "area": lambda run: run.area(until),
-        **{level: partial(Curve.after, tokens=until, level=level) for level in levels},
-        f"least of {easiest}": lambda run: run.least(until, easiest),
+        "area": lambda run: run.area(until, axis),
+        **{level: partial(Curve.after, until=until, level=level, axis=axis) for level in levels},
+        f"least of {levels[0]}": lambda run: run.least(until, levels[0], axis),
     }
 
     def means(runs: Mapping[int, Curve]) -> Iterator[str]:
-        for figure in (*figures.values(), lambda run: run.informative):
+        for figure in figures.values():
             yield f"{np.mean([figure(run) for run in runs.values()]):.2f}"
 
-    said = f"After {until:,} generated tokens, means over the seeds; the area is the mean accuracy on the way."
+    said = f"After {until:,.0f} {axis}, means over the seeds; the area is the mean accuracy on the way."
     titles, shown = ["arm", *figures], [[f"`{name}`", *means(runs)] for name, runs in curves.items()]
-    parts = [said, table([*titles, "groups with a signal"], shown)]
+    parts = [said, table(titles, shown)]
     if baseline and len(curves) > 1:
         others = [
             [f"`{name}`", *(_paired(curves[baseline], runs, figure) for figure in figures.values())]
             for name, runs in curves.items()
             if name != baseline
         ]
-        said = f"The same over that of `{baseline}`, seed by seed; above 1 the arm is better."
+        said = f"The same over that of `{baseline}`; above 1 the arm is better. Less than {LEAST} counts as {LEAST}."
         parts += [said, table(titles, others)]
     return "\n\n".join(parts)
 
 
 def _paired(baseline: Mapping[int, Curve], runs: Mapping[int, Curve], figure: Callable[[Curve], float]) -> str:
-    value, low, high = accuracies(baseline, runs, figure)
+    found = accuracies(baseline, runs, figure)
+    if found is None:
+        return "no seed in common"
+    value, low, high = found
     return f"{value:.2f} ({low:.2f} to {high:.2f})" if len(baseline.keys() & runs.keys()) > 1 else f"{value:.2f}"
+
+
+def _described(arms: Mapping[str, Arm], curves: Curves) -> str:
+    def lines() -> Iterator[str]:
+        for name, runs in curves.items():
+            share = np.mean([run.informative for run in runs.values()])
+            yield f"- `{name}`: {arms[name].words}; {share:.0%} of its groups had a signal"
+
+    return "\n".join(lines())

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+from machine import told as told_of_machine
 
 from curriculum_verl.atomic import replacing
 from curriculum_verl.errors import InputError
@@ -21,7 +22,7 @@ from examples.demo.launching import running
 from examples.demo.training import RECIPES, metrics_file, saved_step
 from learning.arms import Arm, read_sizes
 from learning.curves import Curve
-from learning.preparing import MOST_TOKENS, REWARD, SCORED_BY, call, warmed_up
+from learning.preparing import MOST_TOKENS, REWARD, SCORED_BY, agree, call, made_of, warmed_up
 from learning.settings import Setting
 
 MEASURED_WITH = 4  # responses to each held-out prompt
@@ -50,10 +51,11 @@ class Task:
         return f"{self.setting.name}, {self.arm.name}, seed {self.seed}"
 
     @property
-    def asked(self) -> list[str]:
-        """All that a result depends on, but for the code."""
-        made_of = [f"{self.setting.prompts}", self.setting.family.name, f"{self.setting.mislabelled}", f"{self.budget}"]
-        return [*made_of, self.arm.recipe, f"{self.arm.buckets}", *read_sizes(), *self.arm.overrides]
+    def asked(self) -> dict[str, Any]:
+        """All that a run depends on, but for the code and what its setting was made of."""
+        own = {"recipe": self.arm.recipe, "written": self.arm.written, "buckets": self.arm.buckets}
+        told = {"sizes": read_sizes(), "overrides": self.arm.overrides}
+        return {**own, **told, "budget": self.budget, "measured_with": MEASURED_WITH}
 
     def folder(self, root: Path) -> Path:
         """Where it is done."""
@@ -61,11 +63,15 @@ class Task:
 
     def done(self, root: Path) -> bool:
         """Whether there is a result; one of another arm or setting that had the same name is refused."""
-        if not (self.folder(root) / RESULT).exists():
-            return False
-        if self.kept(root).get("asked") != self.asked:
-            raise InputError(f"{self.folder(root)}: holds a result of other settings than now; remove that folder")
-        return True
+        found = (self.folder(root) / RESULT).exists()
+        if found:
+            self.agree(root)
+        return found
+
+    def agree(self, root: Path) -> None:
+        """Refuse what was begun as something else."""
+        agree(root / self.setting.name, made_of(self.setting))
+        agree(self.folder(root), self.asked)
 
     def kept(self, root: Path) -> dict[str, Any]:
         """What its run has left."""
@@ -93,11 +99,14 @@ def claimed(place: Path, *, wait: bool = False) -> Iterator[bool]:
 def run(root: Path, task: Task) -> None:
     """Train, from the latest checkpoint if there is one, measure, and keep the figures only."""
     place = task.folder(root)
+    task.agree(root)
     _train(root, task, place)
     history = read_history(metrics_file(place))
     accuracy = _measure(root, task, place, _steps_within(task.budget, history))
     with replacing(place / RESULT) as file:
-        found = msgspec.to_builtins(_curve(history, accuracy)) | {"asked": task.asked}
+        found = msgspec.to_builtins(_curve(history, accuracy, task.setting.budget)) | {
+            "done_on": told_of_machine("torch", "verl", "transformers")
+        }
         file.write(msgspec.json.encode(found))
     shutil.rmtree(place / "checkpoints" / "stages", ignore_errors=True)
     for checkpoint in place.glob("checkpoints/global_step_*"):
@@ -129,9 +138,12 @@ def _train(root: Path, task: Task, place: Path) -> None:
         while process.poll() is None and _spent(place) < task.budget:
             time.sleep(LOOK_EVERY)
         code = process.poll()
-    if code:
+    if code or (_spent(place) < task.budget and not read_history(metrics_file(place)).ended):
         last = "\n".join(log.read_text(errors="replace").splitlines()[-LAST_WORDS:])
-        raise InputError(f"{task.name}: verl ended with exit code {code}. Its last words:\n{last}\nAll of them: {log}")
+        spent = f"{_spent(place):,.0f} of {task.budget:,} tokens"
+        raise InputError(
+            f"{task.name}: verl ended with exit code {code} after {spent}. Its last words:\n{last}\nAll of them: {log}"
+        )
 
 
 def _spent(place: Path) -> float:
@@ -175,12 +187,13 @@ def _measure(root: Path, task: Task, place: Path, steps: list[int]) -> dict[int,
     return accuracy
 
 
-def _curve(history: History, accuracy: dict[int, dict[str, float]]) -> Curve:
+def _curve(history: History, accuracy: dict[int, dict[str, float]], budget: int) -> Curve:
     steps = sorted(accuracy)
     tokens, seconds = _tokens(history), np.zeros(history.step + 1)
     told, step_seconds = history.metrics.series("timing_s/step")
     seconds[told] = step_seconds
-    filtering = history.metrics.series("curriculum/filtering_rate")[1]
+    drawn, filtering = history.metrics.series("curriculum/filtering_rate")
+    filtering = filtering[tokens[drawn] <= budget]
     levels = list(accuracy[0])
     return Curve(
         steps=steps,

@@ -53,7 +53,7 @@ SETTINGS = {
         ),
         Setting(
             "noisy",
-            "as skew, but three prompts in ten have the rollouts of another one, and so a wrong bucket",
+            "as skew, but three prompts in ten are bucketed by the rollouts of another one",
             _SKEW,
             budget=100_000,
             late_budget=160_000,
