@@ -148,14 +148,14 @@ def told_goals(learning, **runs: object) -> dict[str, tuple[float, str]]:
 def test_goals_are_judged_against_the_best_baseline_and_the_best_filter(learning):
     told = told_goals(
         learning,
-        uniform_32x8_fast=made_up(learning, *RISING, every=4000),
+        uniform_32x8=made_up(learning, *RISING, every=4000),
         uniform_16x4=made_up(learning, *RISING, every=9000),
         dapo=made_up(learning, *RISING, every=9000),
         dapo_fast=made_up(learning, *RISING, every=6000),
         posterior=made_up(learning, *RISING, every=1000),
     )
-    assert told["tokens of `uniform_32x8_fast` over ours, to 0.7"] == (4.0, "met")
-    assert told["tokens of `uniform_32x8_fast` over ours, to 0.7, lower end of the interval"] == (4.0, "met")
+    assert told["tokens of `uniform_32x8` over ours, to 0.7"] == (4.0, "met")
+    assert told["tokens of `uniform_32x8` over ours, to 0.7, lower end of the interval"] == (4.0, "met")
     assert told["tokens of `dapo_fast` over ours, to 0.8"] == (6.0, "met")
 
 
@@ -225,10 +225,10 @@ def test_every_arm_is_a_run_that_verl_accepts(learning, tmp_path, monkeypatch):
 
 
 EXPECTED = {
-    **dict.fromkeys(("uniform_32x8_fast", "uniform_16x4", "uniform_16x4_fast"), "uniform"),
+    **dict.fromkeys(("uniform_32x8", "uniform_16x4", "uniform_16x4_fast"), "uniform"),
     **dict.fromkeys(("uniform_8x4", "uniform_8x4_slow"), "uniform"),
     **dict.fromkeys(("dapo", "dapo_fast", "cumulative"), "uniform"),
-    **dict.fromkeys(("posterior_fast", "posterior_admission", "posterior_filter"), "posterior"),
+    **dict.fromkeys(("posterior_8x4", "posterior_8x4_fast", "posterior_admission", "posterior_filter"), "posterior"),
     "balanced": "mixture",
 }
 
@@ -250,7 +250,7 @@ def test_what_was_begun_as_something_else_is_not_gone_on_with(learning, tmp_path
     assert task.done(tmp_path)
     fewer = dataclasses.replace(task, setting=dataclasses.replace(setting, budget=setting.budget - 1))
     faster = dataclasses.replace(task, arm=dataclasses.replace(task.arm, overrides=["lr=1"]))
-    for other, what in ((fewer, "budget"), (faster, "overrides")):
+    for other, what in ((fewer, "budget"), (faster, "told")):
         with pytest.raises(InputError, match=rf"posterior/0: was begun with other settings than now \({what}\)"):
             other.done(tmp_path)
     prompts = dataclasses.replace(task, setting=dataclasses.replace(setting, prompts={3: 1}))

@@ -54,8 +54,8 @@ class Task:
     def asked(self) -> dict[str, Any]:
         """All that a run depends on, but for the code and what its setting was made of."""
         own = {"recipe": self.arm.recipe, "written": self.arm.written, "buckets": self.arm.buckets}
-        told = {"sizes": read_sizes(), "overrides": self.arm.overrides}
-        return {**own, **told, "budget": self.budget, "measured_with": MEASURED_WITH}
+        told = dict(override.partition("=")[::2] for override in (*read_sizes(), *self.arm.overrides))
+        return {**own, "told": told, "budget": self.budget, "measured_with": MEASURED_WITH}
 
     def folder(self, root: Path) -> Path:
         """Where it is done."""
