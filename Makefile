@@ -34,7 +34,7 @@ browser: # Chromium for the tests of pages; without it they are skipped
 		echo "there is no Chromium: tests of pages are skipped; on Debian install the package chromium"
 
 test: $(READY) browser lint types ## lint, type check and all tests, two files at a time (sets everything up first)
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder  # files of few tests are the long ones: not last
 
 test-slow: $(READY) ## further runs: verl's asynchronous mode, filters, one run a stage, W&B (a quarter of an hour)
 	$(BIN)/pytest -m slow -n 2 --dist loadfile
@@ -73,7 +73,7 @@ bench: $(READY) ## all benchmarks, and docs/benchmarks.md from them (two to thre
 	$(PIP) install --quiet --constraint constraints-cpu.txt --editable '.[bench]'
 	$(BIN)/python tests/benchmarks/bench_all.py $(ARGS)
 
-bench-learning: $(READY) ## does a curriculum pay: policies through verl's own trainer (about an hour; goes on likewise)
+bench-learning: $(READY) ## does a curriculum pay: policies through verl's trainer (an hour and a half; started twice, an hour)
 	$(BIN)/python tests/benchmarks/bench_learning.py $(ARGS)
 
 screenshots: $(READY) browser ## the docs' pictures of the monitor, by the tests of its page
