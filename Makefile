@@ -33,8 +33,9 @@ browser: # Chromium for the tests of pages; without it they are skipped
 		{ [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null && apt-get update -qq && apt-get install -qq -y chromium > /dev/null; } || \
 		echo "there is no Chromium: tests of pages are skipped; on Debian install the package chromium"
 
+# In the order of their names: sorted by how many tests they hold, the longest files would come last.
 test: $(READY) browser lint types ## lint, type check and all tests, two files at a time (sets everything up first)
-	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder  # files of few tests are the long ones: not last
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-slow: $(READY) ## further runs: verl's asynchronous mode, filters, one run a stage, W&B (a quarter of an hour)
 	$(BIN)/pytest -m slow -n 2 --dist loadfile
