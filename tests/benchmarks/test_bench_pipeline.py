@@ -168,6 +168,27 @@ def test_what_the_first_output_was_found_to_be_is_kept(load, tmp_path):
     assert one.found == "seen"
 
 
+@pytest.mark.parametrize(
+    ("quarter", "whole", "verdict"),
+    [
+        ((80e6, 80e6, 80e6), (80e6 + 7500, 80e6 + 7500, 80e6 + 7500), "met"),
+        ((80e6, 80e6, 80e6), (81e6, 81e6, 81e6), "not met"),
+        ((80e6, 79e6, 81e6), (80e6 + 7500, 79e6, 81e6), "not decided"),
+    ],
+    ids=["one byte a row", "133 bytes a row", "noise"],
+)
+def test_growth_of_memory_within_the_noise_is_not_decided(load, quarter, whole, verdict):
+    contenders, spread = load("pipeline.contenders"), load("measuring").Spread
+    one = dict.fromkeys(("seconds", "cpu_seconds", "peak_bytes"), spread(1.0, 1.0, 1.0))
+    names = (contenders.CAT, contenders.COPY, contenders.DRY_RUN, contenders.OURS_PARQUET, contenders.WRITE)
+    figures = dict.fromkeys(names, one) | {
+        contenders.OURS: one | {"peak_bytes": spread(*whole)},
+        contenders.QUARTER: one | {"peak_bytes": spread(*quarter)},
+    }
+    [goal] = [goal for goal in load("pipeline.goals").find_goals(figures, figures, 10_000) if "growth" in goal.goal]
+    assert ("met" if goal.met else "not decided" if goal.undecided else "not met") == verdict
+
+
 def test_a_full_disk_is_told_before_the_work(load, tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10, 10, 0))
     with pytest.raises(RuntimeError, match=r"0\.0 GB free, expected 6\.0; see --folder and --rows"):
