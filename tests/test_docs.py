@@ -299,3 +299,12 @@ def test_every_link_between_pages_leads_somewhere() -> None:
     for page in PAGES:
         for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
             assert "://" in target or (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_what_the_first_page_claims_stands_in_the_benchmarks() -> None:
+    """Words in bold and links aside, every figure with a decimal or a thousands comma is one that was measured."""
+    section = (ROOT / "README.md").read_text().partition("## What was measured")[2].partition("\n## ")[0]
+    claims = set(re.findall(r"\d+[.,]\d+", re.sub(r"\]\([^)]*\)|0\.6 million", "", section)))
+    shown = set(re.findall(r"\d+[.,]\d+", (ROOT / "docs" / "benchmarks.md").read_text()))
+    assert len(claims) > 10
+    assert claims <= shown, f"not in docs/benchmarks.md: {sorted(claims - shown)}"

@@ -45,7 +45,7 @@ def _fewer_tokens(
     decided = not note or (found.bound == (">=" if found.value >= wanted else "<="))
     open_ = "" if decided else note
     seeds = f"{found.seeds} seeds"
-    yield Goal(said, seeds, found.value, wanted, at_most=False, note=note, undecided=open_)
+    yield Goal(said, seeds, found.value, wanted, at_most=False, note="" if open_ else note, undecided=open_)
     if ends:
         yield Goal(f"{said}, lower end of the interval", seeds, found.low, 1.0, at_most=False, note=note)
 
