@@ -76,7 +76,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that verl is ended, too
         elsewhere, failed = run_all(told.folder, tasks)
         failed += run_all(told.folder, elsewhere, wait=True)[1]
-    code = show(told.folder, kept, told.json)
+    try:
+        code = show(told.folder, kept, told.json)
+    except CurriculumError as error:  # something is kept that was begun with other settings
+        code = 1
+        failed.append(str(error))
     for words in failed:
         print(f"FAILED: {words}", file=sys.stderr)
     return 1 if failed else code

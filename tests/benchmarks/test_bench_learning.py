@@ -312,3 +312,18 @@ def test_the_script_explains_itself_from_anywhere(tmp_path):
     assert "bench_learning.py --full" in shown.stdout
     empty = subprocess.run([sys.executable, SCRIPT, "--report"], cwd=tmp_path, capture_output=True, text=True)
     assert (empty.returncode, empty.stdout) == (1, "no run is done yet\n")
+
+
+def test_a_kept_result_of_other_settings_is_told_without_a_traceback(learning, tmp_path):
+    running = learning("running")
+    task = running.Task(learning("settings").SETTINGS["main"], learning("arms").read_arms()["posterior"], 0)
+    task.agree(tmp_path)
+    place = task.folder(tmp_path)
+    (place / running.RESULT).write_text("{}")
+    (place / "asked.json").write_text('{"recipe": "another"}')
+    done = subprocess.run(
+        [sys.executable, SCRIPT, "--report", "--folder", tmp_path], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"FAILED: {place}: was begun with other settings than now")
+    assert "Traceback" not in done.stderr
