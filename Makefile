@@ -34,11 +34,12 @@ browser: # Chromium for the tests of pages; without it they are skipped
 		echo "there is no Chromium: tests of pages are skipped; on Debian install the package chromium"
 
 # In the order of their names: sorted by how many tests they hold, the longest files would come last.
+# Without another try where a worker dies: pytest-xdist waits forever after one.
 test: $(READY) browser lint types ## lint, type check and all tests, two files at a time (sets everything up first)
-	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 
 test-slow: $(READY) ## further runs: verl's asynchronous mode, filters, one run a stage, W&B (a quarter of an hour)
-	$(BIN)/pytest -m slow -n 2 --dist loadfile
+	$(BIN)/pytest -m slow -n 2 --dist loadfile --max-worker-restart 0
 
 lint: $(READY) ## ruff: lint and format
 	$(BIN)/ruff check --quiet .
