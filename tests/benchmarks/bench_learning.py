@@ -18,6 +18,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "benchmarks")]  # examples, and the package beside this file
 
+import msgspec  # noqa: E402
 from arguments import parser, whole  # noqa: E402
 
 from curriculum_verl.errors import CurriculumError  # noqa: E402
@@ -26,6 +27,7 @@ EXAMPLES = """examples:
   python tests/benchmarks/bench_learning.py                          the quick form: skew, three arms, three seeds
   python tests/benchmarks/bench_learning.py --full                   all settings and arms, five seeds: many hours
   python tests/benchmarks/bench_learning.py --settings main --arms uniform_16x4 bandit --seeds 2
+  python tests/benchmarks/bench_learning.py --collect runs.jsonl     beside those of other machines
   python tests/benchmarks/bench_learning.py --report                 only show what is there
 """
 QUICK_SETTINGS, QUICK_ARMS, QUICK_SEEDS = ["skew"], ["uniform_16x4", "dapo_fast", "posterior"], 3
@@ -51,6 +53,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     made.add_argument("--arms", nargs="+", choices=arms, metavar="NAME", help=f"of {', '.join(arms)}")
     made.add_argument("--seeds", type=whole(1), metavar="N", help="runs of every arm (3; with --full 5)")
     made.add_argument("--folder", type=Path, default=Path("build/learning"), help="of all results (%(default)s)")
+    made.add_argument(
+        "--collect", type=Path, metavar="PATH", help="add the runs to this file, and show all that it has"
+    )
     made.add_argument("--report", action="store_true", help="run nothing, show what is there")
     told = made.parse_args(argv)
     seeds = told.seeds or (FULL_SEEDS if told.full else QUICK_SEEDS)
@@ -77,7 +82,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         elsewhere, failed = run_all(told.folder, tasks)
         failed += run_all(told.folder, elsewhere, wait=True)[1]
     try:
-        code = show(told.folder, kept, told.json)
+        code = show(told.folder, kept, told.json, told.collect)
     except CurriculumError as error:  # something is kept that was begun with other settings
         code = 1
         failed.append(str(error))
@@ -111,36 +116,38 @@ def run_all(folder: Path, tasks: Sequence[Any], *, wait: bool = False) -> tuple[
     return elsewhere, failed
 
 
-def show(folder: Path, tasks: Sequence[Any], json_path: Path | None) -> int:
-    """All that is done of these."""
+def show(folder: Path, tasks: Sequence[Any], json_path: Path | None, collected: Path | None) -> int:
+    """All that is done of these, and what was collected elsewhere."""
     from learning.arms import read_arms
     from learning.goals import judged
-    from learning.preparing import sampled_tokens
+    from learning.records import collect, record
     from learning.report import render
+    from learning.settings import SETTINGS
     from report import render_goals, write_json
 
-    done = [task for task in tasks if task.done(folder)]
+    arms, goals = read_arms(), []
+    done = [record(folder, task) for task in tasks if task.done(folder)]
+    if collected:
+        done = collect(collected, done, arms)
     if not done:
         print("no run is done yet")
         return 1
-    arms, goals = read_arms(), []
-    for where, count in Counter(task.kept(folder)["done_on"] for task in done).items():
+    for where, count in Counter(run.done_on for run in done).items():
         print(f"{where}\n- runs: {count}", end="\n\n")
     print(INTERVALS, end="\n\n")
-    for setting in {task.setting.name: task.setting for task in done}.values():
-        runs = [task for task in done if task.setting == setting]
+    for name in dict.fromkeys(run.setting for run in done):
+        runs = [run for run in done if run.setting == name]
         curves = {
-            arm: {task.seed: task.curve(folder) for task in runs if task.arm.name == arm}
+            arm: {run.seed: run.curve for run in runs if run.arm == arm}
             for arm in arms
-            if any(task.arm.name == arm for task in runs)
+            if any(run.arm == arm for run in runs)
         }
-        print(render(setting, arms, curves), end="\n\n")
-        print(BUCKETING.format(sampled_tokens(folder, setting)), end="\n\n")
-        goals += judged(setting, arms, curves)
+        print(render(SETTINGS[name], arms, curves), end="\n\n")
+        print(BUCKETING.format(runs[0].bucketing_tokens), end="\n\n")
+        goals += judged(SETTINGS[name], arms, curves)
     if goals:
         print(render_goals(goals))
-    found = [{"setting": t.setting.name, "arm": t.arm.name, "seed": t.seed, **t.kept(folder)} for t in done]
-    write_json(json_path, found)
+    write_json(json_path, msgspec.to_builtins(done))
     return 0
 
 

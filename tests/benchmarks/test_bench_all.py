@@ -123,7 +123,6 @@ def test_another_checkout_keeps_what_the_page_has_and_drops_what_a_hand_changed(
     assert "| `second` | missing |" in page
 
 
-@pytest.mark.xfail(reason="two parts are missing; this goes as soon as `make bench` has run them", strict=True)
 def test_the_page_is_what_the_command_writes(load):
     composing, parts = load("page.composing"), load("page.parts").read_parts()
     page = PAGE.read_text(encoding="utf-8")

@@ -1,5 +1,6 @@
 """The arms: what is said to verl beside the recipe that an arm names."""
 
+import json
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -29,9 +30,9 @@ class Arm:
 
     @property
     def written(self) -> str:
-        """A mark of its recipe's text, and of what all recipes share."""
-        texts = [(RECIPES / f"{name}.yaml").read_bytes() for name in ("_base", self.recipe)]
-        return sha256(b"".join(texts)).hexdigest()[:16]
+        """A mark of its recipe, and of what all recipes share; comments do not count."""
+        told = [yaml.safe_load((RECIPES / f"{name}.yaml").read_text()) for name in ("_base", self.recipe)]
+        return sha256(json.dumps(told).encode()).hexdigest()[:16]
 
 
 def read_arms() -> dict[str, Arm]:
