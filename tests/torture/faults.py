@@ -92,26 +92,30 @@ def lost_input(work: Work, tool: Tool) -> Record:
 def two_processes(work: Work, tool: Tool) -> Record:
     """The second comes while the first stands still in its work: one of them wins, the other is refused."""
     whole, _ = undisturbed(work, tool)
-    place = _place(work)
-    found = both(tool.words(inputs_of(work)), place, "another|holds")
+    place, found = both(tool.words(inputs_of(work)), lambda: _place(work), "another|holds")
     found += differences(place / OUT, whole / "plain")
     return Record(f"{tool.name}, two processes on one folder", failures=tuple(found))
 
 
-def both(words: Sequence[str], place: Path, refusal: str) -> list[str]:
-    """What is wrong with how two processes in one folder ended."""
-    log = place.with_name("first.log")
-    log.unlink(missing_ok=True)
-    with started(words, place, log) as process:
-        while not has_begun(place) and process.poll() is None:
-            time.sleep(0.002)
-        process.send_signal(signal.SIGSTOP)
-        second = run(words, place)
-        process.send_signal(signal.SIGCONT)
-        code = process.wait()
-    first = Ended(code, log.read_text(errors="replace"), second.times)
-    winner, loser = (first, second) if second.code else (second, first)
-    return [*told_badly(winner, 0), *told_badly(loser, 1, refusal)]
+def both(words: Sequence[str], fresh: Callable[[], Path], refusal: str) -> tuple[Path, list[str]]:
+    """Where two processes have worked in one folder, and what is wrong with how they ended."""
+    for _ in range(TRIES):
+        place = fresh()
+        log = place.with_name("first.log")
+        log.unlink(missing_ok=True)
+        with started(words, place, log) as process:
+            while not has_begun(place) and process.poll() is None:
+                time.sleep(0.002)
+            process.send_signal(signal.SIGSTOP)
+            if process.poll() is not None:
+                continue
+            second = run(words, place)
+            process.send_signal(signal.SIGCONT)
+            code = process.wait()
+        first = Ended(code, log.read_text(errors="replace"), second.times)
+        winner, loser = (first, second) if second.code else (second, first)
+        return place, [*told_badly(winner, 0), *told_badly(loser, 1, refusal)]
+    return place, [f"the first had ended before the second came, {TRIES} times"]
 
 
 def interrupted(work: Work, tool: Tool, times: int) -> Record:

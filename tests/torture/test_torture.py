@@ -12,7 +12,7 @@ from torture.cases import CASES, Case
 from torture.comparing import differences
 from torture.composing import compose, sections
 from torture.engine import grown
-from torture.faults import told_badly
+from torture.faults import both, told_badly
 from torture.outcome import Record, TroubleError, begun, keep, kept
 from torture.processes import Ended, Moment, Times, run
 from torture.runs import decisions, lines_of, metrics_differ
@@ -179,6 +179,31 @@ def test_a_tool_that_writes_another_byte_is_found_out(tmp_path, monkeypatch):
     assert wrongly_taken(tool, place, whole)[0].startswith("the next step would take this for a result: made.json")
     (place / OUT / "made.json").write_text("[1")
     assert wrongly_taken(tool, place, whole) == [], "half of it is taken for nothing"
+
+
+ALONE = """import os, sys, time
+try:
+    os.close(os.open("mark", os.O_CREAT | os.O_EXCL))
+except FileExistsError:
+    sys.exit("curriculum-verl writer: another one works here")
+time.sleep(float(sys.argv[1]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "seconds", "wrong"),
+    [
+        (ALONE, "0.3", []),
+        ("pass", "", ["the first had ended before the second came, 3 times"]),
+        ("open('mark', 'a').close(); import time; time.sleep(.3)", "", ["got exit code 0, expected 1"]),
+    ],
+    ids=["the second is refused", "there never were two", "both work"],
+)
+def test_two_processes_in_one_folder_are_judged(tmp_path, code, seconds, wrong):
+    work = Work(tmp_path)
+    place, found = both([sys.executable, "-c", code, seconds], lambda: work.fresh("place"), "another")
+    assert place == tmp_path / "place"
+    assert [failure.partition(":")[0] for failure in found[:1]] == wrong
 
 
 def test_a_kill_takes_the_whole_group(tmp_path):
