@@ -1,11 +1,15 @@
 """Fixtures for all tests."""
 
+import signal
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
 import numpy as np
 import pytest
+
+# What is started in the background ignores Ctrl-C, and so would all that tests start and send one.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -158,7 +158,7 @@ def _played(desk: Desk) -> Played:
 
 
 async def in_a_thread(work: Callable[[], Played]) -> Played:
-    """What comes of the work; a server that ends does not wait for it."""
+    """What comes of the work. Nobody waits for what was cancelled, but Python's own end: it would kill the thread."""
     future: Future[Played] = Future()
 
     def run() -> None:
@@ -168,5 +168,5 @@ async def in_a_thread(work: Callable[[], Played]) -> Played:
         except BaseException as error:  # whoever waits gets it
             future.set_exception(error)
 
-    threading.Thread(target=run, daemon=True).start()
+    threading.Thread(target=run).start()
     return await asyncio.wrap_future(future)
