@@ -72,6 +72,7 @@ def test_the_weights_do_change(whole: Run) -> None:
     assert whole.series("actor/kl_loss")[4] > 0, "the policy left the reference"
 
 
+@pytest.mark.slow  # with a curriculum, test_curriculum_in_verl.py resumes a run that was killed
 def test_a_resumed_run_generates_what_it_would_have_generated(whole: Run, resumed: Run) -> None:
     assert (resumed.code, resumed.errors) == (0, []), resumed.explain()
     assert list(resumed.series("training/global_step")) == [4]
@@ -79,6 +80,7 @@ def test_a_resumed_run_generates_what_it_would_have_generated(whole: Run, resume
     assert resumed.validation(4) == whole.validation(4)
 
 
+@pytest.mark.slow
 def test_a_resumed_run_learns_what_it_would_have_learned(whole: Run, resumed: Run) -> None:
     for name in LOSSES:
         assert resumed.series(name)[4] == whole.series(name)[4], name
