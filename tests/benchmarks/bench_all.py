@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from claiming import claimed
 from machine import MACHINE, header
 from page.composing import compose, read
 from page.kept import Kept, keep, kept_in
@@ -45,6 +46,15 @@ def build_parser(parts: Sequence[Part]) -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None, parts: Sequence[Part] | None = None) -> int:
     parts = read_parts() if parts is None else parts
     arguments = build_parser(parts).parse_args(argv)
+    with claimed(arguments.folder) as ours:
+        if ours:
+            return go_through(parts, arguments)
+    print(f"{arguments.folder}: others measure there, and two at once would disturb each other; wait", file=sys.stderr)
+    return 1
+
+
+def go_through(parts: Sequence[Part], arguments: argparse.Namespace) -> int:
+    """What is wanted, one after the other, and the page after each."""
     names = [part.name for part in parts]
     folder: Path = arguments.folder
     if arguments.again:
@@ -57,9 +67,9 @@ def main(argv: Sequence[str] | None = None, parts: Sequence[Part] | None = None)
             print(f"\n[{number}/{len(parts)}] {part.name}: {part.command}\n", flush=True)
             keep(folder, part.name, run(part))
             write(parts, folder, arguments.page)
-    kept = write(parts, folder, arguments.page)
-    failed = [name for name in names if name in kept and kept[name].code]
-    missing = [name for name in names if name not in kept]
+    shown = write(parts, folder, arguments.page)
+    failed = [name for name, kept in kept_in(folder, names).items() if kept.code]
+    missing = [name for name in names if name not in shown]
     print(f"\nwritten: {arguments.page}; {len(chosen)} of {len(parts)} parts ran now", end="")
     print("".join(f"; {what}: {', '.join(of)}" for what, of in (("failed", failed), ("missing", missing)) if of))
     return 1 if failed else 0
@@ -86,12 +96,13 @@ def run(part: Part) -> Kept:
 
 
 def write(parts: Sequence[Part], folder: Path, page: Path) -> dict[str, Kept]:
-    """The page; what was not run in this folder is taken over from the page that is there."""
+    """The page; what was not run in this folder, or failed there, is taken over from the page that is there."""
     before = read(page.read_text(encoding="utf-8")) if page.is_file() else {}
-    kept = before | kept_in(folder, [part.name for part in parts])
+    found = kept_in(folder, [part.name for part in parts])
+    shown = before | {name: kept for name, kept in found.items() if not kept.code or name not in before}
     with replacing(page) as file:
-        file.write(compose(parts, kept).encode())
-    return kept
+        file.write(compose(parts, shown).encode())
+    return shown
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ done again, and the report shows all that is kept there. Started twice, runs go 
 two; more cores take more. Figures never decide the exit code.
 """
 
+import argparse
 import random
 import signal
 import subprocess
@@ -33,8 +34,9 @@ EXAMPLES = """examples:
 QUICK_SETTINGS, QUICK_ARMS, QUICK_SEEDS = ["skew"], ["uniform_16x4", "dapo_fast", "posterior"], 3
 FULL_SEEDS = 5
 INTERVALS = (
-    "A ratio is the geometric mean over the seeds, with a 95 % interval in brackets by drawing seeds anew; with three "
-    "seeds it ends at the least and at the most. All seeds share the model and the prompts."
+    "A ratio is the geometric mean over the seeds, with a 95 % bootstrap interval over the seeds in brackets. That is "
+    "too narrow for few seeds: of three it is the least and the most, which holds the truth three times in four, of "
+    "two one time in two. All seeds share the model and the prompts."
 )
 BUCKETING = (
     "Bucketing took {:,} generated tokens before, once for the model and these prompts and not counted above; uniform "
@@ -42,7 +44,7 @@ BUCKETING = (
 )
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def build_parser() -> argparse.ArgumentParser:
     from learning.arms import read_arms
     from learning.settings import SETTINGS
 
@@ -57,13 +59,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--collect", type=Path, metavar="PATH", help="add the runs to this file, and show all that it has"
     )
     made.add_argument("--report", action="store_true", help="run nothing, show what is there")
-    told = made.parse_args(argv)
+    return made
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    told = build_parser().parse_args(argv)
+    from learning.arms import read_arms
+    from learning.running import Task
+    from learning.settings import SETTINGS
+
+    arms = read_arms()
     seeds = told.seeds or (FULL_SEEDS if told.full else QUICK_SEEDS)
     settings = told.settings or (list(SETTINGS) if told.full else QUICK_SETTINGS)
     names = told.arms or (list(arms) if told.full else QUICK_ARMS)
-
-    from learning.running import Task
-
     tasks = [
         Task(SETTINGS[setting], arms[arm], seed)
         for seed in range(seeds)
@@ -93,8 +101,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run_all(folder: Path, tasks: Sequence[Any], *, wait: bool = False) -> tuple[list[Any], list[str]]:
     """What is not done yet, seed after seed: those that run elsewhere, and what was said of those that failed."""
+    from claiming import claimed
     from learning.preparing import prepare
-    from learning.running import claimed, run
+    from learning.running import run
     from measuring import said
 
     elsewhere, failed = [], []

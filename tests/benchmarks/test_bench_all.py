@@ -72,6 +72,24 @@ def test_a_part_that_fails_is_said_to_and_the_others_run(bench, capfd):
     assert "| 22 | 2 |" in page
 
 
+def test_a_part_that_fails_takes_nothing_from_the_page(bench, capsys):
+    bench({"first": good(11), "second": good(22)})
+    code, page = bench({"first": "raise SystemExit('no luck')", "second": good(22)}, "--only", "first")
+    assert code == 1
+    assert "; failed: first" in capsys.readouterr().out
+    assert "| 11 | 2 |" in page
+    assert "| 12 | 2 |" in bench({"first": good(12), "second": good(22)})[1], "and runs again"
+
+
+def test_two_at_once_would_disturb_each_other(bench, load, tmp_path, capsys):
+    bench({"first": good(11)})
+    with load("claiming").claimed(tmp_path / "kept"):
+        code, page = bench({"first": good(12)}, "--again")
+    assert code == 1
+    assert "| 11 | 2 |" in page
+    assert "others measure there" in capsys.readouterr().err
+
+
 def test_an_interrupted_run_goes_on_with_the_next_part(bench, tmp_path):
     stopped = "import os, signal; print('5555', flush=True); os.kill(os.getppid(), signal.SIGINT); signal.pause()"
     codes = {"first": good(11), "second": stopped, "third": good(33)}
@@ -105,6 +123,8 @@ def test_machines_that_differ_are_named(bench):
     _, page = bench({"first": good(11), "second": good(22, "another")})
     assert "**Not all was measured on the same machine**" in page
     assert "- one: first\n- another: second\n" in page
+    _, page = bench({"third": "print('- machine: one\\n\\n- machine: another\\n\\n- machine: one')"})
+    assert "- one: third\n- another: third\n" in page, "a part that several have done"
 
 
 def test_a_part_that_names_no_machine_gets_a_header(bench):

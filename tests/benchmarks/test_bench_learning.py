@@ -133,11 +133,13 @@ def test_the_best_baseline_spends_the_fewest_tokens(learning):
 RISING = [step / 20 for step in range(20)]
 
 
-def told_goals(learning, **runs: object) -> dict[str, tuple[float, str]]:
+def told_goals(learning, seeds: int = 1, **runs: object) -> dict[str, tuple[float, str]]:
     from report import render_goals
 
     arms, setting = learning("arms").read_arms(), learning("settings").SETTINGS["skew"]
-    goals = list(learning("goals").judged(setting, arms, {name: {0: run} for name, run in runs.items()}))
+    goals = list(
+        learning("goals").judged(setting, arms, {name: dict.fromkeys(range(seeds), run) for name, run in runs.items()})
+    )
     verdicts = [line.split(" | ")[-1].rstrip(" |") for line in render_goals(goals).splitlines()[2 : 2 + len(goals)]]
     return {
         goal.goal.removeprefix("skew: "): (round(goal.measured, 2), verdict)
@@ -155,8 +157,22 @@ def test_goals_are_judged_against_the_best_baseline_and_the_best_filter(learning
         posterior=made_up(learning, *RISING, every=1000),
     )
     assert told["tokens of `uniform_32x8` over ours, to 0.7"] == (4.0, "met")
-    assert told["tokens of `uniform_32x8` over ours, to 0.7, lower end of the interval"] == (4.0, "met")
+    few = (4.0, "not decided: fewer than 3 seeds")
+    assert told["tokens of `uniform_32x8` over ours, to 0.7, lower end of the interval"] == few
     assert told["tokens of `dapo_fast` over ours, to 0.8"] == (6.0, "met")
+
+
+def test_the_end_of_an_interval_is_judged_by_three_seeds_and_as_a_bound_where_it_is_one(learning):
+    def told(**runs: object) -> tuple[float, str]:
+        found = told_goals(learning, 3, **{name: made_up(learning, *run, every=1000) for name, run in runs.items()})
+        return found["tokens of `uniform_16x4` over ours, to 0.7, lower end of the interval"]
+
+    slower, never = [step / 40 for step in range(40)], [0.0] * 40
+    assert told(uniform_16x4=slower, posterior=RISING)[1] == "met"
+    assert told(uniform_16x4=RISING, posterior=slower)[1] == "**NOT MET**"
+    late = "not decided: an upper bound: ours does not arrive"
+    assert told(uniform_16x4=slower, posterior=[0.0] * 20) == (pytest.approx(1.5, abs=0.1), late)
+    assert told(uniform_16x4=RISING, posterior=never)[1] == "**NOT MET**"
 
 
 def test_a_bound_decides_only_on_its_side_of_what_is_wanted(learning):
@@ -227,17 +243,17 @@ def test_every_arm_is_a_run_that_verl_accepts(learning, tmp_path, monkeypatch):
 EXPECTED = {
     **dict.fromkeys(("uniform_32x8", "uniform_16x4", "uniform_16x4_fast"), "uniform"),
     **dict.fromkeys(("uniform_8x4", "uniform_8x4_slow"), "uniform"),
-    **dict.fromkeys(("dapo", "dapo_fast", "cumulative"), "uniform"),
+    **dict.fromkeys(("dapo", "dapo_fast", "dapo_16x4", "cumulative"), "uniform"),
     **dict.fromkeys(("posterior_8x4", "posterior_8x4_fast", "posterior_admission", "posterior_filter"), "posterior"),
     "balanced": "mixture",
 }
 
 
-def test_what_another_process_runs_is_left_to_it(learning, tmp_path):
-    running = learning("running")
-    with running.claimed(tmp_path / "run") as ours, running.claimed(tmp_path / "run") as theirs:
+def test_what_another_process_runs_is_left_to_it(load, tmp_path):
+    claimed = load("claiming").claimed
+    with claimed(tmp_path / "run") as ours, claimed(tmp_path / "run") as theirs:
         assert (ours, theirs) == (True, False)
-    with running.claimed(tmp_path / "run") as afterwards:
+    with claimed(tmp_path / "run") as afterwards:
         assert afterwards
 
 

@@ -10,9 +10,10 @@ from learning.curves import Curve
 from learning.report import Curves
 from learning.settings import Setting
 
-DEFAULT, FILTERS = "posterior", ("dapo", "dapo_fast")
+DEFAULT, FILTERS = "posterior", ("dapo", "dapo_fast", "dapo_16x4")
 WANTED = {"skew": {0.7: 3.0, 0.8: 2.5}, "main": {0.7: 0.95, 0.8: 0.95}}
 WANTED_OF_FILTER = 5.0
+FEWEST = 3  # seeds by which the end of an interval says anything
 
 
 def judged(setting: Setting, arms: Mapping[str, Arm], curves: Curves) -> Iterator[Goal]:
@@ -42,12 +43,17 @@ def _fewer_tokens(
         return
     late = {"": "", ">=": f"a lower bound: `{name}` does not arrive", "<=": "an upper bound: ours does not arrive"}
     note = late.get(found.bound, "neither arrives in some seeds")
-    decided = not note or (found.bound == (">=" if found.value >= wanted else "<="))
-    open_ = "" if decided else note
-    seeds = f"{found.seeds} seeds"
-    yield Goal(said, seeds, found.value, wanted, at_most=False, note="" if open_ else note, undecided=open_)
+
+    def goal(said: str, value: float, wanted: float, few: str = "") -> Goal:
+        decided = not note or (found.bound == (">=" if value >= wanted else "<="))
+        open_ = few or ("" if decided else note)
+        told, seeds = "" if open_ else note, f"{found.seeds} seeds"
+        return Goal(said, seeds, value, wanted, at_most=False, note=told, undecided=open_)
+
+    yield goal(said, found.value, wanted)
     if ends:
-        yield Goal(f"{said}, lower end of the interval", seeds, found.low, 1.0, at_most=False, note=note)
+        few = f"fewer than {FEWEST} seeds" if found.seeds < FEWEST else ""
+        yield goal(f"{said}, lower end of the interval", found.low, 1.0, few)
 
 
 def _kept(setting: Setting, theirs: Mapping[int, Curve], ours: Mapping[int, Curve]) -> Iterator[Goal]:

@@ -1,12 +1,9 @@
 """One run: verl's trainer on a recipe until the tokens are spent, then its checkpoints on the held-out prompts."""
 
-import fcntl
 import json
 import shutil
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,19 +78,6 @@ class Task:
     def curve(self, root: Path) -> Curve:
         """The same as figures."""
         return msgspec.convert(self.kept(root), Curve)
-
-
-@contextmanager
-def claimed(place: Path, *, wait: bool = False) -> Iterator[bool]:
-    """Whether a folder is this process's to work in, and not that of another one that was started beside it."""
-    place.mkdir(parents=True, exist_ok=True)
-    with (place / ".lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError:
-            yield False
-            return
-        yield True
 
 
 def run(root: Path, task: Task) -> None:

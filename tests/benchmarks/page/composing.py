@@ -12,8 +12,8 @@ from .parts import Part
 INTRODUCTION = """# Benchmarks
 
 `make bench` runs everything below and writes this page; no figure stands here that it did not write.
-`make bench ARGS="--only NAME"` runs one part anew. Least and most stand in brackets behind a median, what is compared
-takes turns, and what loses is shown as what wins."""
+`make bench ARGS="--only NAME"` runs one part anew. Least and most stand in brackets behind a median, and what is
+compared takes turns, where a part says nothing else. What loses is shown as what wins."""
 MIXED = "**Not all was measured on the same machine**: figures of different parts do not compare."
 COMMAND = r"^```text\n(python [^\n]+)\n```\n\n"
 OUTPUT = r"((?:(?!^```text\npython ).)*?)\n\n"  # not past the command of the next part
@@ -43,17 +43,17 @@ def section(part: Part, kept: Kept | None) -> str:
     return f"{head}\n\n{kept.output}\n\n<!-- {part.name} {kept.mark} -->"
 
 
-def machine_of(output: str) -> str:
-    """The machine that a benchmark's header names."""
+def machines_of(output: str) -> list[str]:
+    """The machines that a benchmark's headers name."""
     lines = [line.removeprefix(MACHINE) for line in output.splitlines() if line.startswith(MACHINE)]
-    return lines[0] if lines else "a machine that is not named"
+    return list(dict.fromkeys(lines)) or ["a machine that is not named"]
 
 
 def _machines(parts: Sequence[Part], kept: Mapping[str, Kept]) -> str:
     used: dict[str, list[str]] = {}
     for part in parts:
-        if part.name in kept and not kept[part.name].code:
-            used.setdefault(machine_of(kept[part.name].output), []).append(part.name)
+        for machine in machines_of(kept[part.name].output) if part.name in kept and not kept[part.name].code else ():
+            used.setdefault(machine, []).append(part.name)
     if not used:
         return "Nothing has been measured yet."
     if len(used) == 1:
