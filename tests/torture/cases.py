@@ -12,12 +12,13 @@ Next = Callable[[Work, Sequence[Record]], Record | None]
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """`next` makes the next part after those that are done, or nothing when all are."""
+    """`next` makes the next part after those that are done, or nothing when all are; `options` say how much it does."""
 
     name: str
     title: str
     words: str
     next: Next
+    options: tuple[str, ...] = ()
 
 
 CASES = (
@@ -30,6 +31,7 @@ CASES = (
         "result. Then the same command runs again, with `--overwrite` where its message asks for it, and what it "
         "leaves is compared byte for byte with an undisturbed run.",
         tools.next_kill,
+        ("kills",),
     ),
     Case(
         "sft",
@@ -39,6 +41,7 @@ CASES = (
         "the metrics file, every switch of stage, the curriculum's last state and the checkpoints that stay must be "
         "those of the undisturbed run.",
         sft.next_run,
+        ("kills",),
     ),
     Case(
         "grpo",
@@ -49,6 +52,7 @@ CASES = (
         "its line, never more than one a kill. As a start of verl takes so much longer, this case gets one fifth of "
         "the kills of training runs and fine-tuning the rest.",
         grpo.next_run,
+        ("kills",),
     ),
     Case(
         "faults",
@@ -75,6 +79,7 @@ CASES = (
         "learner. It tells a metrics file of every step and saves its state every few steps, as a trainer does. "
         "Memory, the size of the state and the time of a step must not grow.",
         engine.next_run,
+        ("steps", "prompts"),
     ),
     Case(
         "real-steps",
@@ -83,6 +88,7 @@ CASES = (
         "must stay as many as `max_actor_ckpt_to_keep` and the logs explain, and nothing may be left behind: no "
         "process, no shared memory, no temporary file but verl's own empty lock files, which are counted.",
         real.next_run,
+        ("real_steps",),
     ),
     Case(
         "fuzz",
@@ -91,5 +97,6 @@ CASES = (
         "on inputs that Hypothesis makes up: whatever stands in them, it is read, or refused in words. `make fuzz` "
         "runs this case alone.",
         fuzzing.next_file,
+        ("examples",),
     ),
 )

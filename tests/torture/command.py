@@ -1,21 +1,23 @@
 """Torture: kills, faults, long runs and made-up inputs, each compared with what should have been.
 
 Every case keeps what it did in build/torture/CASE.json after each of its parts; an interrupted run goes on with the
-next part, a case that failed or is named by --only begins anew when it was through. docs/reliability.md is written of
-what is kept. The exit code is 1 if anything went wrong.
+next part. A case begins anew when it failed, is named by --only, or is asked for more or less than before; one that is
+not through, when the code is another. docs/reliability.md is written of what is kept. The exit code is 1 if anything
+went wrong.
 """
 
 import argparse
-import fcntl
+import shutil
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from benchmarks.claiming import claimed
 from torture.cases import CASES, Case
 from torture.composing import compose
-from torture.outcome import Outcome, TroubleError, begun, keep, kept
+from torture.outcome import Outcome, TroubleError, begun, code_now, keep, kept
 from torture.work import Work
 
 from curriculum_verl.atomic import replacing
@@ -66,11 +68,11 @@ def main(argv: Sequence[str] | None = None, cases: Sequence[Case] = CASES) -> in
     folder = args.folder.resolve()
     names = ("seed", "kills", "steps", "prompts", "real_steps", "examples")
     work = Work(folder / "work", **{name: getattr(args, name) for name in names})
-    work.folder.mkdir(parents=True, exist_ok=True)
     words = " ".join(["python tests/torture", *(sys.argv[1:] if argv is None else argv)])
     until = time.monotonic() + 60 * args.minutes
     with alone_in(folder):
         if not args.write:
+            prepare(work.folder)
             go_through(cases, args, work, words, until)
         return report(cases, folder, args.page)
 
@@ -78,25 +80,37 @@ def main(argv: Sequence[str] | None = None, cases: Sequence[Case] = CASES) -> in
 @contextmanager
 def alone_in(folder: Path) -> Iterator[None]:
     """Two at once would work in the same places."""
-    with (folder / ".lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError(f"{folder}: another torture runs there; wait for it, or choose another --folder") from None
+    with claimed(folder) as ours:
+        if not ours:
+            raise InputError(f"{folder}: another torture runs there; wait for it, or choose another --folder")
         yield
+
+
+def prepare(folder: Path) -> None:
+    """Undisturbed runs are kept there, to compare with: not those of other code."""
+    mark, now = folder / "code", code_now()
+    if folder.exists() and (not mark.exists() or mark.read_text() != now):
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    mark.write_text(now)
 
 
 def go_through(cases: Sequence[Case], args: argparse.Namespace, work: Work, words: str, until: float) -> None:
     """The cases that are wanted and not done."""
-    folder = args.folder.resolve()
+    folder, code = args.folder.resolve(), code_now()
     for case in cases:
         if args.only and case.name not in args.only:
             continue
+        asked = {name: getattr(work, name) for name in case.options}
         outcome = kept(folder, case.name)
+        if outcome is not None and (outcome.seed, outcome.asked) != (args.seed, asked):
+            outcome = None
         if outcome is not None and outcome.finished and not outcome.failures and not args.only:
+            other = "" if outcome.code == code else f", with other code than now; --only {case.name} runs it anew"
+            print(f"\n{case.name}: passed before{other}", flush=True)
             continue
-        if outcome is None or outcome.finished or outcome.trouble or outcome.seed != args.seed:
-            outcome = begun(case.name, args.seed, words)
+        if outcome is None or outcome.finished or outcome.trouble or outcome.code != code:
+            outcome = begun(case.name, args.seed, words, asked, code)
         go_on(case, work, outcome, folder, until)
         write(cases, folder, args.page)
 
@@ -107,9 +121,10 @@ def go_on(case: Case, work: Work, outcome: Outcome, folder: Path, until: float) 
     while time.monotonic() < until:
         try:
             record = case.next(work, outcome.records)
-        except TroubleError as error:
-            keep(folder, outcome.in_trouble(str(error)))
-            print(f"  FAILED: {error}", flush=True)
+        except Exception as error:  # whatever it is, the page tells of it, and other cases go on
+            why = str(error) if isinstance(error, TroubleError) else f"{type(error).__name__}: {error}"
+            keep(folder, outcome.in_trouble(why))
+            print(f"  FAILED: {why}", flush=True)
             return
         if record is None:
             keep(folder, outcome.through())

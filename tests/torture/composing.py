@@ -67,9 +67,13 @@ def _wrong(outcome: Outcome) -> Iterator[str]:
 
 def _outcome(outcome: Outcome) -> list[str]:
     parts = counted(len(outcome.records), "part")
+    if skipped := sum(record.skipped is not None for record in outcome.records):
+        parts += f", {skipped} of them skipped"
     if outcome.failures:
         wrong = sum(bool(record.failures) for record in outcome.records) + (outcome.trouble is not None)
         return [f"**Failed**: {wrong} of {parts}."]
+    if all(record.skipped for record in outcome.records):
+        return [f"**Nothing tested**: {parts}."]
     return [f"**{'Passed' if outcome.finished else 'Not finished, nothing wrong so far'}**: {parts}."]
 
 

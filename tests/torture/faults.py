@@ -3,7 +3,6 @@
 import re
 import shutil
 import signal
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +11,7 @@ from torture import cut
 from torture.comparing import differences
 from torture.disks import NONE, READ_ONLY, full, mounting, on_disk
 from torture.outcome import Record
-from torture.processes import Ended, Moment, has_begun, run, shorten, started
+from torture.processes import LONGEST, Ended, Moment, run, shorten, started, wait_until_begun
 from torture.tools import OUT, TOOLS, Tool, inputs_of, is_taken, rerun, undisturbed, wrongly_taken
 from torture.work import Work
 
@@ -104,14 +103,13 @@ def both(words: Sequence[str], fresh: Callable[[], Path], refusal: str) -> tuple
         log = place.with_name("first.log")
         log.unlink(missing_ok=True)
         with started(words, place, log) as process:
-            while not has_begun(place) and process.poll() is None:
-                time.sleep(0.002)
+            wait_until_begun(process, place)
             process.send_signal(signal.SIGSTOP)
             if process.poll() is not None:
                 continue
             second = run(words, place)
             process.send_signal(signal.SIGCONT)
-            code = process.wait()
+            code = process.wait(LONGEST)
         first = Ended(code, log.read_text(errors="replace"), second.times)
         winner, loser = (first, second) if second.code else (second, first)
         return place, [*told_badly(winner, 0), *told_badly(loser, 1, refusal)]

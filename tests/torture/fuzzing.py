@@ -2,6 +2,8 @@
 
 import os
 import re
+import signal
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +12,7 @@ from torture.outcome import Record
 from torture.processes import LONGEST, ROOT, started
 from torture.work import Work
 
+MOST = 4 * LONGEST  # seconds for one file
 COUNTED = re.compile(r"(\d+) passing(?: examples)?, (\d+) failing(?: examples)?, (?:and )?(\d+) invalid")
 DRIVEN = re.compile(r"^from rewards\.made_up_texts import .*\bfuzz\b", re.MULTILINE)  # by FUZZ_EXAMPLES
 
@@ -30,10 +33,14 @@ def next_file(work: Work, records: Sequence[Record]) -> Record | None:
     words = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "torture.counting", "--hypothesis-show-statistics", name]
     tests = os.pathsep.join([str(ROOT / "tests"), str(ROOT)])
     with started(words, ROOT, log, {"FUZZ_EXAMPLES": str(work.examples), "PYTHONPATH": tests}) as process:
-        code = process.wait(LONGEST * 4)
+        try:
+            code = process.wait(MOST)
+        except subprocess.TimeoutExpired:
+            code = -signal.SIGALRM
     said = log.read_text(errors="replace")
     again = f"FUZZ_EXAMPLES={work.examples} pytest {name}: {said.strip()[-1200:]}"
-    failures = () if code == 0 else (f"exit code {code}; {again}",)
+    hung = code == -signal.SIGALRM
+    failures = () if code == 0 else (f"{f'hangs after {MOST:,.0f} s' if hung else f'exit code {code}'}; {again}",)
     figures = counted(said)
     if not figures["inputs"]:
         failures += ("no inputs were counted",)

@@ -4,11 +4,13 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
+from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Self
 
 from benchmarks.machine import machine
+from torture.processes import ROOT
 
 from curriculum_verl.atomic import replacing
 
@@ -32,7 +34,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """All parts of a case so far; `finished` if none is left."""
+    """All parts of a case so far, how much was asked for, and of what code; `finished` if none is left."""
 
     case: str
     seed: int
@@ -42,16 +44,14 @@ class Outcome:
     records: tuple[Record, ...] = ()
     finished: bool = False
     trouble: str | None = None  # why it could not go on
+    asked: Mapping[str, int] = field(default_factory=dict)
+    code: str = ""
 
     @property
     def failures(self) -> list[str]:
         """Everything that went wrong, each with what was done."""
         found = [f"{record.what}: {failure}" for record in self.records for failure in record.failures]
         return [*found, *([] if self.trouble is None else [self.trouble])]
-
-    @property
-    def kills(self) -> int:
-        return sum(len(record.kills) for record in self.records)
 
     def with_record(self, record: Record) -> Self:
         return replace(self, records=(*self.records, record))
@@ -63,9 +63,18 @@ class Outcome:
         return replace(self, trouble=why)
 
 
-def begun(case: str, seed: int, command: str) -> Outcome:
+def begun(case: str, seed: int, command: str, asked: Mapping[str, int], code: str) -> Outcome:
     """Of a case that has not run yet."""
-    return Outcome(case, seed, command, machine(), ", ".join(_versions()))
+    return Outcome(case, seed, command, machine(), ", ".join(_versions()), asked=asked, code=code)
+
+
+def code_now() -> str:
+    """A mark of the package, of the cases and of the libraries: what was made with others compares with nothing."""
+    digest = sha256(", ".join(_versions()).encode())
+    for folder in (ROOT / "curriculum_verl", ROOT / "tests" / "torture"):
+        for path in sorted(folder.rglob("*.py")):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
 
 
 def _versions() -> Iterator[str]:

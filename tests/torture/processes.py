@@ -69,8 +69,8 @@ class Moment:
 
     def reached(self, process: subprocess.Popen[bytes], place: Path) -> bool:
         """Wait for it; whether the process is still there."""
-        while self.begun and not has_begun(place) and process.poll() is None:
-            time.sleep(LOOK_EVERY)
+        if self.begun:
+            wait_until_begun(process, place)
         with suppress(subprocess.TimeoutExpired):
             process.wait(self.after)
             return False
@@ -81,6 +81,13 @@ def random_moment(rng: Random, whole: Times) -> Moment:
     """Half of them anywhere in a run, half while it writes: most of a short run goes by with imports."""
     begun = rng.random() < 0.5
     return Moment(rng.uniform(0, 1.1 * (whole.seconds - whole.begun) if begun else whole.seconds), begun)
+
+
+def wait_until_begun(process: subprocess.Popen[bytes], place: Path) -> None:
+    """Or until it has ended, or hangs."""
+    until = time.monotonic() + LONGEST
+    while process.poll() is None and not has_begun(place) and time.monotonic() < until:
+        time.sleep(LOOK_EVERY)
 
 
 def has_begun(place: Path) -> bool:
@@ -135,8 +142,7 @@ def run(
     begun, hit = 0.0, False
     with started(words, place, log, env) as process:
         if moment is None:
-            while process.poll() is None and not has_begun(place):
-                time.sleep(LOOK_EVERY)
+            wait_until_begun(process, place)
             begun = time.monotonic() - start
         elif hit := moment.reached(process, place):
             for number in signals:

@@ -1,6 +1,5 @@
 """Many steps of GRPO in verl on a CPU: memory flat, files bounded, nothing left behind."""
 
-import getpass
 import shutil
 import subprocess
 import tempfile
@@ -13,6 +12,7 @@ from pathlib import Path
 import psutil
 from torture.grpo import CHECKPOINTS, LOG, ROLLOUTS, write_recipe
 from torture.outcome import Record, TroubleError
+from torture.processes import LONGEST
 from torture.runs import METRICS, lines_of
 from torture.work import Work
 
@@ -23,7 +23,8 @@ MOST, MOST_MB = 1.15, 60.0  # the memory of a kind of process may be so many tim
 SHARED = Path("/dev/shm")
 VERLS_OWN = "data.pt"
 LOCKS = "ckpt_*.lock"  # verl/utils/fs.py leaves an empty one in the temporary folder for each checkpoint
-CACHES = (f"torchinductor_{getpass.getuser()}",)  # which torch keeps for the next run
+CACHES = "torchinductor_*"  # which torch keeps for the next run, by user
+HOURS = 3  # in which all steps must be done
 PATIENCE = 30.0  # seconds that processes have to end after the trainer
 
 
@@ -40,7 +41,7 @@ def next_run(work: Work, records: Sequence[Record]) -> Record | None:
         early = watch(process, place, max(steps // 6, min(6, steps // 2)))
         few = files_of(place)
         late = watch(process, place, steps - 1)
-        code = process.wait()
+        code = process.wait(LONGEST)
         orphans = still_there(place)
     if code != 0:
         raise TroubleError(f"the long run of verl ended with exit code {code}; what it said is in {place / LOG}")
@@ -49,7 +50,8 @@ def next_run(work: Work, records: Sequence[Record]) -> Record | None:
     if many > few:
         failures.append(f"files beside logs of steps: {few} early, {many} at the end")
     locks = {path.name for path in temporary.glob(LOCKS) if not path.stat().st_size}
-    left = {SHARED: shared_left(shared), temporary: names_in(temporary) - locks - set(CACHES)}
+    caches = {path.name for path in temporary.glob(CACHES)}
+    left = {SHARED: shared_left(shared), temporary: names_in(temporary) - locks - caches}
     failures += [f"left behind in {folder}: {', '.join(sorted(names)[:5])}" for folder, names in left.items() if names]
     shutil.rmtree(temporary, ignore_errors=True)
     told = len({line["step"] for line in lines_of(place / CHECKPOINTS / METRICS) if line["kind"] == "step"})
@@ -63,11 +65,12 @@ def next_run(work: Work, records: Sequence[Record]) -> Record | None:
 def watch(process: subprocess.Popen[bytes], place: Path, step: int) -> dict[str, float]:
     """Wait for a step; the memory of every kind of process then."""
     path = place / CHECKPOINTS / METRICS
-    while process.poll() is None:
+    until = time.monotonic() + HOURS * 3600
+    while process.poll() is None and time.monotonic() < until:
         if path.exists() and any(line["kind"] == "step" and line["step"] >= step for line in lines_of(path)[-3:]):
             return memory(place)
         time.sleep(0.2)
-    raise TroubleError(f"verl ended before step {step}; what it said is in {place / LOG}")
+    raise TroubleError(f"verl did not get to step {step}; what it said is in {place / LOG}")
 
 
 def memory(place: Path) -> dict[str, float]:

@@ -85,6 +85,62 @@ def test_a_case_that_cannot_be_compared_fails_and_is_tried_again(torture):
     assert torture(case("first", parts(WELL)))[0] == 0
 
 
+def test_what_breaks_the_harness_stands_on_the_page_and_the_others_run(torture):
+    def broken(work: Work, records: Sequence[Record]) -> Record | None:
+        raise FileNotFoundError("no final weights")
+
+    code, page = torture(case("first", broken), case("second", parts(WELL)))
+    assert code == 1
+    assert "- `FileNotFoundError: no final weights`" in page
+    assert "| [All of second](#all-of-second) | passed |" in page
+
+
+def test_where_all_was_skipped_nothing_has_passed(torture):
+    skipped = Record("bucket on a full disk", skipped="no mounts here")
+    page = torture(case("first", parts(skipped, skipped)), case("second", parts(WELL, skipped)))[1]
+    assert "**Nothing tested**: 2 parts, 2 of them skipped." in page
+    assert "**Passed**: 2 parts, 1 of them skipped." in page
+
+
+def until_killed(work: Work, records: Sequence[Record]) -> Record | None:
+    return WELL if len(records) < work.kills else None
+
+
+def test_a_case_begins_anew_when_it_is_asked_for_more_or_with_another_seed(torture):
+    first = Case("first", "All of first", "Words.", until_killed, ("kills",))
+    for flags, found in (
+        (["--kills", "2"], 2),
+        (["--kills", "2", "--examples", "9"], 2),
+        (["--kills", "3"], 3),
+        (["--kills", "1", "--seed", "4"], 1),
+    ):
+        page = torture(first, flags=flags)[1]
+        assert f"- killed {found} time" in page
+    assert "--kills 1 --seed 4`, seed 4" in page
+
+
+def test_with_other_code_an_unfinished_case_begins_anew_and_nothing_old_is_compared_with(
+    torture, tmp_path, monkeypatch, capsys
+):
+    seen: list[list[str]] = []
+
+    def look(work: Work, records: Sequence[Record]) -> Record | None:
+        seen.append([f"{len(records)} records", *sorted(path.name for path in work.folder.glob("whole-*"))])
+        work.once("whole-tool", lambda folder: None)
+        if seen[-1][0] == "1 records" and len(seen) == 2:
+            raise KeyboardInterrupt
+        return WELL if len(records) < 2 else None
+
+    with pytest.raises(KeyboardInterrupt):
+        torture(case("first", look))
+    monkeypatch.setattr(command, "code_now", lambda: "other")
+    assert torture(case("first", look))[0] == 0
+    assert seen[:3] == [["0 records"], ["1 records", "whole-tool"], ["0 records"]]
+    monkeypatch.undo()
+    assert torture(case("first", parts(BADLY)))[0] == 0
+    assert "first: passed before, with other code than now; --only first runs it anew" in capsys.readouterr().out
+
+
 def test_an_interrupted_case_goes_on_with_its_next_part(torture):
     done: list[int] = []
 
@@ -132,9 +188,8 @@ def test_only_one_works_in_a_folder(torture):
 
 
 def test_outcomes_come_back_as_they_were(tmp_path):
-    outcome = (
-        begun("first", 3, "torture").with_record(BADLY).with_record(Record("x", figures={"MB": 1.5}, skipped="why"))
-    )
+    outcome = begun("first", 3, "torture", {"kills": 4}, "0123").with_record(BADLY)
+    outcome = outcome.with_record(Record("x", figures={"MB": 1.5}, skipped="why"))
     keep(tmp_path, outcome.through())
     assert kept(tmp_path, "first") == outcome.through()
 
@@ -217,6 +272,15 @@ def test_a_kill_takes_the_whole_group(tmp_path):
     assert ended.code is None
     sleeping = Path("/proc") / ended.said.strip()
     assert not sleeping.exists() or "Z" in (sleeping / "stat").read_text().rpartition(")")[2].split()[0]
+
+
+def test_what_hangs_is_killed_and_told(tmp_path, monkeypatch):
+    monkeypatch.setattr("torture.processes.LONGEST", 0.2)
+    place = tmp_path / "place"
+    place.mkdir()
+    ended = run([sys.executable, "-c", "import time; time.sleep(600)"], place)
+    assert ended.code == -signal.SIGALRM
+    assert ended.times.seconds < 60
 
 
 def test_a_run_that_ends_before_its_moment_was_not_killed(tmp_path):

@@ -23,7 +23,7 @@ class Work:
     examples: int = 22_000  # of every fuzz test
 
     def kills_of(self, case: str) -> int:
-        return round(self.kills * SHARES[case])
+        return max(1, round(self.kills * SHARES[case]))
 
     def random(self, *what: object) -> random.Random:
         """The same for the same part, whatever ran before it."""
