@@ -5,12 +5,9 @@ Prints a table; the figures never decide the exit code.
 
 import argparse
 import json
-import os
 import random
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -19,6 +16,7 @@ from typing import Any
 from arguments import parser, whole
 from machine import header
 from measuring import run_rounds, said, spread_of
+from pipeline.processes import Work, run
 from report import shown, table, write_json
 
 EXAMPLES = """examples:
@@ -28,7 +26,6 @@ EXAMPLES = """examples:
 """
 TO_A_PROMPT = 8
 DIFFERENT = 4096  # lines that are really made; others repeat them under ids of their own
-ANALYZE = "import sys; from curriculum_verl.cli import main; sys.exit(main(sys.argv[1:]))"
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -45,12 +42,12 @@ def make(folder: Path, count: int) -> int:
     sys.path.insert(0, str(Path(__file__).parent.parent))
     from analysis.made_up import rollout
 
-    for run in ("base", "full"):
-        rng = random.Random(run)
+    for name in ("base", "full"):
+        rng = random.Random(name)
         lines = count // 2 // TO_A_PROMPT
-        made = [rollout(run, number, number % 12, rng, TO_A_PROMPT) for number in range(min(DIFFERENT, lines))]
+        made = [rollout(name, number, number % 12, rng, TO_A_PROMPT) for number in range(min(DIFFERENT, lines))]
         texts = [json.dumps(line, separators=(",", ":")).split(f'"{line["id"]}"') for line in made]
-        with (folder / f"{run}.jsonl").open("w") as file:
+        with (folder / f"{name}.jsonl").open("w") as file:
             for number in range(lines):
                 before, after = texts[number % len(texts)]
                 file.write(f'{before}"task-{number}"{after}\n')
@@ -58,25 +55,19 @@ def make(folder: Path, count: int) -> int:
 
 
 def analyze(data: Path, count: int, workers: int) -> dict[str, float]:
-    """One analysis in a process of its own; memory and CPU are that process's own, without its workers'."""
+    """One analysis in a process of its own; memory is that of the process and its workers together."""
+    runs = "base={source}/base.jsonl", "full={source}/full.jsonl"
+    options = "--out", "{target}/out", "--workers", str(workers)
+    work = Work("analyze", ("{python}", "-m", "curriculum_verl.cli", "analyze", "--runs", *runs, *options))
     with tempfile.TemporaryDirectory() as name:
-        out = Path(name) / "out"
-        command = [sys.executable, "-c", ANALYZE, "analyze", "--runs", f"base={data / 'base.jsonl'}"]
-        command += [f"full={data / 'full.jsonl'}", "--out", str(out), "--workers", str(workers)]
-        began = time.monotonic()
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        _, status, usage = os.wait4(process.pid, 0)
-        seconds = time.monotonic() - began
-        process.returncode = os.waitstatus_to_exitcode(status)  # it has been waited for
-        if process.returncode:
-            raise SystemExit(f"the analysis ended with {process.returncode}")
-        if not (out / "report.html").is_file():
+        found = run(work, data, Path(name))
+        if not (Path(name) / "out" / "report.html").is_file():
             raise SystemExit("the analysis wrote no report")
     return {
-        "seconds": seconds,
-        "cpu_seconds": usage.ru_utime + usage.ru_stime,
-        "rate": count / seconds,
-        "peak_megabytes": usage.ru_maxrss * 1024 / 1e6,
+        "seconds": found["seconds"],
+        "cpu_seconds": found["cpu_seconds"],
+        "rate": count / found["seconds"],
+        "peak_megabytes": found["peak_bytes"] / 1e6,
     }
 
 

@@ -74,17 +74,18 @@ class Asking:
     def turn(self) -> dict[str, float]:
         first, started = self._asked, time.perf_counter()
         while (elapsed := time.perf_counter() - started) < self._seconds or self._asked == first:
-            self._score()
+            if failure := self.score():
+                raise RuntimeError(f"{self._task}: {failure}")
         return {"rate": (self._asked - first) / elapsed}
 
-    def _score(self) -> None:
+    def score(self) -> str | None:
+        """Score the next response; why that failed, if it did."""
         from curriculum_verl.rewards.scoring import Response
 
         style, source, ending, truth = self._task
         result = self._verifier.score(Response(response_of(self._tokens, ending, self._asked), truth, source, style))
-        if result.failure is not None:
-            raise RuntimeError(f"{self._task}: {result.failure}")
         self._asked += 1
+        return result.failure
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -94,10 +95,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     from curriculum_verl.rewards.verifiers.settings import FinalSettings
 
     verifier = FinalVerifier(FinalSettings(partial_credit=True))
+    left_out = {name: why for name in arguments.only if (why := Asking(verifier, name, 1, 0).score())}
+    names = [name for name in arguments.only if name not in left_out]
     turns = {
-        (name, tokens): Asking(verifier, name, tokens, arguments.seconds).turn
-        for name in arguments.only
-        for tokens in TOKENS
+        (name, tokens): Asking(verifier, name, tokens, arguments.seconds).turn for name in names for tokens in TOKENS
     }
     found = spreads(run_rounds(turns, arguments.rounds, said, warm_up=1))
     verifier.close()
@@ -105,8 +106,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     rounds = f"{arguments.rounds} shuffled rounds of {arguments.seconds:g} s"
     print(f"One calling thread; medians (least - most) of {rounds}.")
     print(f"A token has {CHARACTERS} characters. {peak_memory(started=True)}\n")
-    rows = [[name, *(shown(rates[name, tokens]) for tokens in TOKENS)] for name in arguments.only]
+    rows = [[name, *(shown(rates[name, tokens]) for tokens in TOKENS)] for name in names]
     print(table(["responses a second", *(f"{tokens:,} tokens" for tokens in TOKENS)], rows))
+    print("".join(f"\n- {name}: left out, {why}" for name, why in left_out.items()), end="")
     write_json(arguments.json, [{"verifier": n, "tokens": t, **asdict(rate)} for (n, t), rate in rates.items()])
     return 0
 

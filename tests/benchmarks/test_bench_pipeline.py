@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pyarrow as pa
@@ -119,10 +120,10 @@ def _buckets(load, tmp_path):
     ("change", "said"),
     [
         ({}, "same prompts, ground truths, best responses and difficulties"),
-        ({"difficulty": -0.3 * (1 + 1e-15)}, "1 of 2 rows (b: difficulty in its last digit)"),
-        ({"difficulty": -0.5}, "1 of 2 rows (b: difficulty)"),
-        ({"best_response": {"content": "other", "score": 1.0}}, "1 of 2 rows (b: best response)"),
-        ({"id": "a"}, "2 of 2 rows (a: twice or unknown; b: missing)"),
+        ({"difficulty": -0.3 * (1 + 1e-15)}, "1 of 2 rows (1 difficulty in its last digit: b)"),
+        ({"difficulty": -0.5}, "1 of 2 rows (1 difficulty: b)"),
+        ({"best_response": {"content": "other", "score": 1.0}}, "1 of 2 rows (1 best response: b)"),
+        ({"id": "a"}, "2 of 2 rows (1 missing: b; 1 twice or unknown: a)"),
     ],
 )
 def test_parquet_that_says_something_else_is_told(load, tmp_path, change, said):
@@ -135,6 +136,24 @@ def test_parquet_that_says_something_else_is_told(load, tmp_path, change, said):
         columns = {"prompt": prompt, "reward_model": [{"ground_truth": "2"}] * 2, "extra_info": extra}
         pq.write_table(pa.table(columns), folder / "x.parquet")
     assert load("pipeline.verify_parquet").ParquetCheck(reference)(other).removeprefix("DIFFERENT: ") == said
+
+
+def test_cold_input_is_off_the_page_cache_or_that_is_said(load, tmp_path):
+    processes = load("pipeline.processes")
+    source = tmp_path / "rollouts.jsonl"
+    source.write_bytes(b"x" * 100_000)
+    in_memory = Path("/dev/shm")
+    if not hasattr(os, "RWF_NOWAIT") or not in_memory.is_dir():
+        pytest.skip("this system cannot say what is in its page cache")
+    with source.open("rb") as file:
+        processes.settle([source], cold=False)
+        assert processes._is_cached(file.fileno())
+        processes.settle([source], cold=True)
+        assert not processes._is_cached(file.fileno())
+    with tempfile.TemporaryDirectory(dir=in_memory) as folder:
+        copy = shutil.copy(source, folder)
+        with pytest.raises(SystemExit, match=r"rollouts\.jsonl stays in memory; name a --folder that is on a disk"):
+            processes.settle([Path(copy)], cold=True)
 
 
 def test_peak_memory_and_exit_code_are_those_of_the_command_and_its_children(tmp_path):

@@ -53,6 +53,19 @@ def test_verifiers_score_new_responses_of_each_length(load, tmp_path, capsys):
     assert all(len(text) == pytest.approx(800, abs=2) and text.endswith("4</answer>") for text in texts)
 
 
+def test_a_verifier_that_cannot_run_here_is_left_out_and_the_others_are_measured(load, capsys, monkeypatch):
+    from curriculum_verl.rewards.sandbox import local
+
+    monkeypatch.setattr(local, "why_not", lambda namespaces: "no namespaces")
+    only = ["--only", "exact", "code, 1 test", "--seconds", "0.001", "--rounds", "1"]
+    assert load("bench_verifiers").main(only) == 0
+    printed = capsys.readouterr().out
+    assert "\n| exact | " in printed
+    assert "| code, 1 test" not in printed
+    assert "\n- code, 1 test: left out, " in printed
+    assert "this machine cannot shut untrusted code in with namespaces (no namespaces)" in printed
+
+
 def test_padded_and_packed_take_the_same_batches(load, tmp_path, capsys, monkeypatch):
     pytest.importorskip("torch")
     bench = load("bench_packing")

@@ -1,5 +1,6 @@
 """Contenders as whole processes: what each runs, its time and peak memory, and the page cache before it."""
 
+import errno
 import importlib.util
 import json
 import os
@@ -64,14 +65,27 @@ def run(work: Work, source: Path, target: Path) -> dict[str, float]:
 
 def settle(inputs: Sequence[Path], cold: bool) -> None:
     """What earlier contenders wrote is on the disk; the input is in the page cache, or with `cold` it is not."""
+    if cold and not hasattr(os, "RWF_NOWAIT"):
+        raise SystemExit("--cold: this system cannot say what is in its page cache; measure without it")
     os.sync()
     for path in inputs:
         descriptor = os.open(path, os.O_RDONLY)
         try:
             if cold:
                 os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+                if _is_cached(descriptor):
+                    raise SystemExit(f"--cold: {path} stays in memory; name a --folder that is on a disk")
             else:
                 while os.read(descriptor, 1 << 20):
                     pass
         finally:
             os.close(descriptor)
+
+
+def _is_cached(descriptor: int) -> bool:
+    """Whether the first page of a file can be read without asking the disk."""
+    try:
+        os.preadv(descriptor, [bytearray(1)], 0, os.RWF_NOWAIT)
+    except OSError as error:  # a file system in memory does not take the question
+        return error.errno != errno.EAGAIN
+    return True

@@ -22,7 +22,7 @@ class ParquetCheck:
             self._expected[row_id] = tuple(map(_small, told))
 
     def __call__(self, folder: Path) -> str:
-        """In words: the same, or how many rows differ, in what, and which."""
+        """In words: the same, or how many rows differ, how many in what, and which."""
         missing = set(self._expected)
         differ: dict[str, set[str]] = {}
         for row_id, told in _rows(folder):
@@ -36,9 +36,11 @@ class ParquetCheck:
                 differ.setdefault(row_id, set()).update(differences)
         if not differ and not missing:
             return SAME
-        examples = [f"{row_id}: {', '.join(sorted(what))}" for row_id, what in list(differ.items())[:SHOWN]]
-        examples += [f"{row_id}: missing" for row_id in sorted(missing)[:SHOWN]]
-        return f"DIFFERENT: {len(differ) + len(missing):,} of {len(self._expected):,} rows ({'; '.join(examples)})"
+        kinds: dict[str, list[str]] = {}
+        for row_id, what in [*differ.items(), *((row_id, {"missing"}) for row_id in sorted(missing))]:
+            kinds.setdefault(", ".join(sorted(what)), []).append(row_id)
+        told = [f"{len(ids):,} {what}: {', '.join(ids[:SHOWN])}" for what, ids in sorted(kinds.items())]
+        return f"DIFFERENT: {len(differ) + len(missing):,} of {len(self._expected):,} rows ({'; '.join(told)})"
 
 
 def _named(part: str, a: Any, b: Any) -> str:
