@@ -8,6 +8,7 @@ went wrong.
 
 import argparse
 import shutil
+import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -65,6 +66,7 @@ def build_parser(cases: Sequence[Case]) -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None, cases: Sequence[Case] = CASES) -> int:
     args = build_parser(cases).parse_args(argv)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in the background, and so by all that is started
     folder = args.folder.resolve()
     names = ("seed", "kills", "steps", "prompts", "real_steps", "examples")
     work = Work(folder / "work", **{name: getattr(args, name) for name in names})

@@ -178,6 +178,15 @@ def test_another_checkout_keeps_what_the_page_has_and_drops_what_a_hand_changed(
     assert torture(*two, flags=["--write"])[1] == changed, "behind a section that is missing, too"
 
 
+def test_in_the_background_too_what_is_started_hears_ctrl_c(torture):
+    ours = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        assert torture(case("first", parts(WELL)))[0] == 0
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, ours)
+
+
 def test_only_one_works_in_a_folder(torture):
     def another(work: Work, records: Sequence[Record]) -> Record | None:
         with pytest.raises(InputError, match="another torture runs there"):
