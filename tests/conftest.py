@@ -8,8 +8,10 @@ import msgspec
 import numpy as np
 import pytest
 
-# What is started in the background ignores Ctrl-C, and so would all that tests start and send one.
-signal.signal(signal.SIGINT, signal.default_int_handler)
+
+def pytest_runtest_setup() -> None:
+    """What is started in the background ignores Ctrl-C, and so would all that a test starts."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

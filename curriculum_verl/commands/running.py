@@ -4,6 +4,7 @@ import errno
 import io
 import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -18,11 +19,12 @@ WHAT_TO_DO = {
 
 
 def run(name: str, main: Callable[[Sequence[str] | None], int], argv: Sequence[str] | None = None) -> int:
-    """The exit code of a command: 1 after an error, 130 after Ctrl-C."""
+    """The exit code of a command, which has nothing left to do then but to end: 1 after an error, 130 after Ctrl-C."""
     sys.path.append(str(Path.cwd()))  # a recipe may name a policy or metric in the folder where the user stands
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a name that the terminal cannot show must not end the command
             stream.reconfigure(errors="backslashreplace")
+    hook, sys.unraisablehook = sys.unraisablehook, _hear_again
     try:
         _refuse_bytes(sys.argv[1:] if argv is None else argv)
         return int(main(argv))
@@ -34,9 +36,26 @@ def run(name: str, main: Callable[[Sequence[str] | None], int], argv: Sequence[s
         print(f"{name}: {error}{f'; {hint}' if hint else ''}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)  # another one ends the rest at once, without a word from it
+        _end_without_a_word()
         print("interrupted", file=sys.stderr)
         return 130
+    finally:
+        _end_without_a_word()
+        sys.unraisablehook = hook
+
+
+def _end_without_a_word() -> None:
+    """Let Ctrl-C end the rest at once: in what libraries do last, Python would print where it was."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def _hear_again(ignored: "sys.UnraisableHookArgs") -> None:
+    """Python prints and forgets what is raised while an object goes; Ctrl-C is not to be forgotten."""
+    if isinstance(ignored.exc_value, KeyboardInterrupt):
+        # By another thread, as the main one is still where it would be forgotten again.
+        threading.Thread(target=signal.raise_signal, args=[signal.SIGINT], daemon=True).start()
+    else:
+        sys.__unraisablehook__(ignored)
 
 
 def _refuse_bytes(arguments: Sequence[str]) -> None:

@@ -84,7 +84,9 @@ CASES = (
     Case(
         "real-steps",
         "A long run of verl",
-        "GRPO in verl on a CPU. The memory of its processes is read early and at the end; files in the run's folder "
+        "GRPO in verl on a CPU. The memory of its processes is read early and at the end; Ray's server is told to keep "
+        "what it knows of a few tasks only, as by its default it grows for hours, under verl alone just as with a "
+        "curriculum. Files in the run's folder "
         "must stay as many as `max_actor_ckpt_to_keep` and the logs explain, and nothing may be left behind: no "
         "process, no shared memory, no temporary file but verl's own empty lock files, which are counted.",
         real.next_run,
