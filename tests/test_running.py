@@ -24,7 +24,7 @@ sys.exit(run("command", main, []))
 def ended(main: str) -> tuple[int, str]:
     code = COMMAND.format(main="".join(f"    {line}\n" for line in main.splitlines()))
     heard = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.default_int_handler)}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, **heard)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=20, **heard)
     return done.returncode, done.stderr
 
 

@@ -17,6 +17,8 @@ WHAT_TO_DO = {
     errno.EROFS: "that disk cannot be written to: take another folder",
 }
 
+SOON = 0.05  # seconds
+
 
 def run(name: str, main: Callable[[Sequence[str] | None], int], argv: Sequence[str] | None = None) -> int:
     """The exit code of a command, which has nothing left to do then but to end: 1 after an error, 130 after Ctrl-C."""
@@ -50,10 +52,11 @@ def _end_without_a_word() -> None:
 
 
 def _hear_again(ignored: "sys.UnraisableHookArgs") -> None:
-    """Python prints and forgets what is raised while an object goes; Ctrl-C is not to be forgotten."""
+    """Python prints and forgets what is raised while an object goes; Ctrl-C is sent again when that is over."""
     if isinstance(ignored.exc_value, KeyboardInterrupt):
-        # By another thread, as the main one is still where it would be forgotten again.
-        threading.Thread(target=signal.raise_signal, args=[signal.SIGINT], daemon=True).start()
+        again = threading.Timer(SOON, signal.pthread_kill, [threading.get_ident(), signal.SIGINT])
+        again.daemon = True
+        again.start()
     else:
         sys.__unraisablehook__(ignored)
 
