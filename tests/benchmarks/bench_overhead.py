@@ -148,11 +148,16 @@ def compare_runs(rounds: int, progress: Callable[[str], None]) -> dict[str, dict
     from integration.verl_toy import make_toy
     from measuring import run_rounds
 
+    from curriculum_verl.manifest import read_manifest
+
     with tempfile.TemporaryDirectory(dir="/tmp") as name:  # Ray needs a short path
         folder = Path(name)
         toy, data = make_toy(folder / "toy"), make_data(folder / "data")
         recipe = curriculum_recipe(toy, data)
-        files = {f"data.{key}_files": str(getattr(toy, key)) for key in ("train", "val")}
+        prompts = [
+            str(data.parent / path) for path in read_manifest(data).train_files
+        ]  # the same, by verl's own sampler
+        files = {"data.train_files": prompts, "data.val_files": str(toy.val)}
         without = {"curriculum": None, "trainer.v1.trainer_mode": "sync", **files}
         steps = {"trainer.total_training_steps": 12, "trainer.test_freq": -1, "curriculum.checkpoint_stages": False}
 
