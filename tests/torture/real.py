@@ -20,7 +20,7 @@ from examples.demo.launching import running
 
 KEPT = 2  # checkpoints
 # Ray's server keeps what it knows of the last 100,000 tasks, and so grows for hours, with a curriculum or without.
-RAYS_HISTORY = {"RAY_task_events_max_num_task_in_gcs": 1000}
+RAYS_HISTORY = "RAY_task_events_max_num_task_in_gcs=1000"
 MOST, MOST_MB = 1.15, 60.0  # the memory of a kind of process may be so many times what it was, or so much more
 SHARED = Path("/dev/shm")
 VERLS_OWN = "data.pt"
@@ -36,10 +36,10 @@ def next_run(work: Work, records: Sequence[Record]) -> Record | None:
     steps, place = work.real_steps, work.fresh("place-real")
     every = max(1, steps // 30)  # so that as many checkpoints are kept early as at the end
     often = {"trainer.save_freq": every, "trainer.test_freq": every, "trainer.max_actor_ckpt_to_keep": KEPT}
-    words = [f"{name}={value}" for name, value in RAYS_HISTORY.items()] + write_recipe(work, place, steps, **often)
+    words = write_recipe(work, place, steps, **often)
     temporary = Path(tempfile.mkdtemp(prefix="torture"))
     shared = names_in(SHARED)
-    with running(place, ["env", f"TMPDIR={temporary}", *words], place / LOG) as process:
+    with running(place, ["env", f"TMPDIR={temporary}", RAYS_HISTORY, *words], place / LOG) as process:
         early = watch(process, place, max(steps // 6, min(6, steps // 2)))
         few = files_of(place)
         late = watch(process, place, steps - 1)
