@@ -10,7 +10,6 @@ from .processes import Work, ours, run, script, settle
 BUCKET, PREPROCESS = "bucket_rollouts_by_difficulty", "preprocess_bucketed_rollouts"
 CAT, COPY = "cat FILE > /dev/null", "cat FILE > COPY"
 OURS, DRY_RUN, TWO = "ours, --no-report", "ours, --dry-run", "ours, --no-report --workers 2"
-QUARTER = "ours, --no-report, a quarter of the rows"
 OURS_PARQUET, WRITE = "ours", "parquet write alone, from memory"
 
 BUCKETING = (
@@ -25,7 +24,6 @@ BUCKETING = (
     Work("duckdb", script("bucket_duckdb"), needs="duckdb"),
     Work("pandas", script("bucket_pandas"), needs="pandas"),
 )
-GROWING = Work(QUARTER, ours(BUCKET, "--no-report"), verified=False)
 PREPROCESSING = (
     Work(OURS_PARQUET, ours(PREPROCESS)),
     Work("json.loads script", script("preprocess_json")),
@@ -34,8 +32,18 @@ PREPROCESSING = (
     Work("duckdb", script("preprocess_duckdb"), needs="duckdb"),
 )
 WRITING = Work(WRITE, script("write_parquet"), verified=False, timed_inside=True)
+MANY = 10  # short rows for every long one: over fewer, buffers that fill up hide what a row takes
 NEEDED = (CAT, COPY, OURS, DRY_RUN, OURS_PARQUET)  # by tables and goals
 OPTIONAL = tuple(dict.fromkeys(work.name for work in (*BUCKETING, *PREPROCESSING) if work.name not in NEEDED))
+
+
+def growing(rows: int) -> dict[int, Work]:
+    """Over a quarter of the short rows and over all of them, by how many that is."""
+    return {
+        count: Work(f"ours, --no-report, {count:,} short rows", ours(BUCKET, "--no-report"), verified=False)
+        for count in (MANY * rows // 4, MANY * rows)
+    }
+
 
 Verify = Callable[[Path], str]
 

@@ -1,4 +1,7 @@
-"""Made-up rollouts: about 14 KB a row, awkward texts, scores with many ties; the same bytes for the same rows."""
+"""Made-up rollouts: about 14 KB a row, awkward texts, scores with many ties; the same bytes for the same rows.
+
+Short rows are for how much memory a row takes, which its length has no part in.
+"""
 
 import json
 import random
@@ -32,6 +35,16 @@ def generate(path: Path, rows: int) -> None:
         for first in range(0, rows, PER_WRITE):
             numbers = range(first, min(first + PER_WRITE, rows))
             file.write(b"".join(_row(number, rng, fragments) for number in numbers))
+
+
+def generate_short(path: Path, rows: int) -> None:
+    """Write a file of rows of about 100 bytes."""
+    rng = random.Random(SEED)
+    with path.open("wb") as file:
+        for number in range(rows):
+            rewards = [float(rng.random() < 0.5) for _ in range(RESPONSES)]
+            row = {"id": row_id(number), "prompt": "1 + 1", "response": ["2"] * RESPONSES, "reward": rewards}
+            file.write(_json(row) + b"\n")
 
 
 def row_id(number: int) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from measuring import Spread
 from report import Goal
 
-from .contenders import CAT, COPY, DRY_RUN, OURS, OURS_PARQUET, QUARTER, WRITE
+from .contenders import CAT, COPY, DRY_RUN, OURS, OURS_PARQUET, WRITE
 
 MOST_COPIES = 2.5
 MOST_READS_AND_WRITES = 2.0
@@ -17,22 +17,28 @@ MB = 1e6
 Figures = Mapping[str, Mapping[str, Spread]]
 
 
-def find_goals(bucketing: Figures, preprocessing: Figures, rows: int) -> list[Goal]:
-    """Every goal; ratios are those of medians."""
+def find_goals(
+    bucketing: Figures, growth: Mapping[int, Mapping[str, Spread]], preprocessing: Figures, rows: int
+) -> list[Goal]:
+    """Every goal; ratios are those of medians. `growth` is what bucketing takes over few rows and over many."""
     found = []
     for what, kind in (("seconds", "seconds"), ("cpu_seconds", "processor seconds")):
         time = bucketing[OURS][what].median
         copy = time / bucketing[COPY][what].median
         note = f"{time / bucketing[CAT][what].median:.1f} x {CAT}"
         found.append(Goal(f"bucketing in one process, {kind}: times {COPY}", OURS, copy, MOST_COPIES, True, "x", note))
-    whole, part = (bucketing[name]["peak_bytes"] for name in (OURS, QUARTER))
-    peak, quarter, more = whole.median, part.median, rows - rows // 4
-    growth, low, high = (peak - quarter) / more, (whole.min - part.max) / more, (whole.max - part.min) / more
+    (few, part), (many, whole) = ((count, figures["peak_bytes"]) for count, figures in growth.items())
+    more = many - few
+    each, low, high = (
+        (whole.median - part.median) / more,
+        (whole.min - part.max) / more,
+        (whole.max - part.min) / more,
+    )
     open_ = f"the rounds allow {low:.1f} to {high:.1f}" if low <= MOST_BYTES < high else ""
-    note = f"{quarter / MB:.1f} MB for {rows // 4:,} rows, {peak / MB:.1f} MB for {rows:,}"
+    note = f"{part.median / MB:.1f} MB for {few:,} short rows, {whole.median / MB:.1f} MB for {many:,}"
     goal = "memory of bucketing: growth with the rollouts"
-    found.append(Goal(goal, OURS, growth, MOST_BYTES, True, unit="B/rollout", note=note, undecided=open_))
-    base = (peak - MOST_BYTES * rows) / MB
+    found.append(Goal(goal, OURS, each, MOST_BYTES, True, unit="B/rollout", note=note, undecided=open_))
+    base = (bucketing[OURS]["peak_bytes"].median - MOST_BYTES * rows) / MB
     goal = f"memory of bucketing: base, without {MOST_BYTES:g} bytes a rollout"
     found.append(Goal(goal, OURS, base, MOST_BASE_MB, True, unit="MB", note="interpreter and imports included"))
     for what, kind in (("seconds", "seconds"), ("cpu_seconds", "processor seconds")):

@@ -1,6 +1,6 @@
 """The report of the pipeline's benchmark: Markdown tables, skipped contenders, goals; and the same as JSON."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -11,6 +11,12 @@ from report import table as markdown
 
 from .contenders import CAT, COPY, OURS_PARQUET
 from .goals import MB
+
+SHOWN = {  # tasks: the title of a table, and what the times are multiples of
+    "bucketing": ("Bucketing", COPY, CAT),
+    "growth": ("Bucketing ever more rows",),
+    "preprocessing": ("Preprocessing the buckets to parquet", OURS_PARQUET),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,25 +29,24 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """Everything that was measured, by contender."""
+    """Everything that was measured."""
 
     rows: int
     bytes: int
     rounds: int
     cold: bool
-    bucketing: dict[str, Measured]
-    preprocessing: dict[str, Measured]
+    measured: dict[str, dict[str, Measured]]  # by task
     skipped: list[str]
     goals: list[Goal]
 
 
 def render(results: Results) -> str:
     """The whole report as text."""
-    bucketing = table(results.bucketing, (COPY, CAT))
-    preprocessing = table(results.preprocessing, (OURS_PARQUET,))
-    skipped = "\n".join(f"- {line}" for line in results.skipped)
-    titles = ("### Bucketing", bucketing, "### Preprocessing the buckets to parquet", preprocessing, skipped)
-    return "\n\n".join(part for part in (_method(results), *titles, render_goals(results.goals)) if part)
+    parts = [_method(results)]
+    for task, (title, *bases) in SHOWN.items():
+        parts += [f"### {title}", table(results.measured[task], bases)]
+    parts += ["\n".join(f"- {line}" for line in results.skipped), render_goals(results.goals)]
+    return "\n\n".join(filter(None, parts))
 
 
 def _method(results: Results) -> str:
@@ -51,7 +56,7 @@ def _method(results: Results) -> str:
     )
 
 
-def table(measured: Mapping[str, Measured], bases: tuple[str, ...]) -> str:
+def table(measured: Mapping[str, Measured], bases: Sequence[str]) -> str:
     """Contenders down; times as multiples of the bases."""
     titles = ["contender", "seconds", *(f"x {_name(base)}" for base in bases), "processor s", "peak MB", "verified"]
     lines = []
@@ -77,7 +82,7 @@ def as_json(results: Results) -> dict[str, Any]:
             **{what: asdict(spread) for what, spread in one.figures.items()},
             "verified": one.found,
         }
-        for task, measured in (("bucketing", results.bucketing), ("preprocessing", results.preprocessing))
+        for task, measured in results.measured.items()
         for name, one in measured.items()
     ]
     settings = {"rows": results.rows, "bytes": results.bytes, "rounds": results.rounds, "cold": results.cold}

@@ -7,15 +7,15 @@ from pathlib import Path
 from measuring import Progress, run_rounds, spreads
 
 from . import contenders as work
-from .contenders import GROWING, WRITING, Contender
-from .data import generate
+from .contenders import WRITING, Contender, growing
+from .data import generate, generate_short
 from .goals import find_goals
 from .processes import Work, ours, run
 from .report import Measured, Results
 from .verify import BucketCheck
 from .verify_parquet import ParquetCheck
 
-TASKS = ("bucketing", "preprocessing")
+TASKS = ("bucketing", "growth", "preprocessing")
 GIGABYTES_NEEDED = 6 / 100_000  # a row: the input, our buckets, the output of one contender, and parquet
 
 
@@ -47,18 +47,20 @@ def _measure(rows: int, rounds: int, cold: bool, without: Collection[str], folde
         figures = times.get(f"{task}: {one.work.name}")
         if figures is not None:
             measured[task][one.work.name] = Measured(figures, one.found)
-    bucketing, preprocessing = ({name: one.figures for name, one in measured[task].items()} for task in TASKS)
-    goals = find_goals(bucketing, preprocessing, rows)
+    figures = {task: {name: one.figures for name, one in of.items()} for task, of in measured.items()}
+    growth = {count: figures["growth"][entry.name] for count, entry in growing(rows).items()}
+    goals = find_goals(figures["bucketing"], growth, figures["preprocessing"], rows)
     size = (folder / "rollouts.jsonl").stat().st_size
     told = list(dict.fromkeys(skipped))  # a name may stand in both tasks
-    return Results(rows, size, rounds, cold, measured["bucketing"], measured["preprocessing"], told, goals)
+    return Results(rows, size, rounds, cold, measured, told, goals)
 
 
 def _contenders(rows: int, cold: bool, folder: Path) -> list[tuple[str, Contender]]:
     """All of them, with the task of each; what they read is made here."""
-    source, quarter = folder / "rollouts.jsonl", folder / "quarter.jsonl"
+    source, short = folder / "rollouts.jsonl", {count: folder / f"short-{count}.jsonl" for count in growing(rows)}
     generate(source, rows)
-    generate(quarter, rows // 4)
+    for count, path in short.items():
+        generate_short(path, count)
     buckets, parquet, target = folder / "buckets", folder / "parquet", folder / "contender"
     run(Work("our buckets", ours(work.BUCKET, "--no-report")), source, buckets)
     run(Work("our parquet", ours(work.PREPROCESS)), buckets, parquet)
@@ -70,7 +72,7 @@ def _contenders(rows: int, cold: bool, folder: Path) -> list[tuple[str, Contende
 
     return [
         *(("bucketing", contender(entry, source, (source,), same_buckets)) for entry in work.BUCKETING),
-        ("bucketing", contender(GROWING, quarter, (quarter,), same_buckets)),
+        *(("growth", contender(it, short[n], (short[n],), same_buckets)) for n, it in growing(rows).items()),
         *(("preprocessing", contender(entry, buckets, bucket_files, same_parquet)) for entry in work.PREPROCESSING),
         ("preprocessing", contender(WRITING, parquet, tuple(parquet.glob("*.parquet")), same_parquet)),
     ]
