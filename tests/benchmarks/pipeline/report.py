@@ -14,7 +14,7 @@ from .goals import MB
 
 SHOWN = {  # tasks: the title of a table, and what the times are multiples of
     "bucketing": ("Bucketing", COPY, CAT),
-    "growth": ("Bucketing ever more rows",),
+    "growth": ("Bucketing many short rows, for the memory that a row takes after buffers have filled up",),
     "preprocessing": ("Preprocessing the buckets to parquet", OURS_PARQUET),
 }
 
