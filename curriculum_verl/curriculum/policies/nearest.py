@@ -31,7 +31,7 @@ class NearestWalk:
         """
         blocks = -(-self._size // spread)
         n = min(n, blocks)
-        centre = self._easier(level) * blocks // self._size
+        centre = -(-self._easier(level) * blocks // self._size)  # the first block that does not start below the level
         window = np.arange(max(0, centre - n), min(blocks, centre + n))
         starts = self._level_at(window * self._size // blocks)
         distance = np.abs(starts - level)
