@@ -83,6 +83,10 @@ def test_data_is_the_same_for_the_same_rows_and_awkward(load, tmp_path):
     assert all(len(row["reward"]) == len(row["response"]["choices"]) == 8 for row in rows)
     texts = "".join(choice["message"]["content"] for row in rows for choice in row["response"]["choices"])
     assert all(part in texts for part in data.AWKWARD)
+    data.generate_short(tmp_path / "short", 200)
+    short = [json.loads(line) for line in (tmp_path / "short").read_bytes().splitlines()]
+    assert [row["id"] for row in short] == [row["id"] for row in rows]
+    assert (tmp_path / "short").stat().st_size < 200 * 200
 
 
 def test_lines_written_anew_or_with_other_values_are_told_apart(load, tmp_path):

@@ -38,7 +38,7 @@ def generate(path: Path, rows: int) -> None:
 
 
 def generate_short(path: Path, rows: int) -> None:
-    """Write a file of rows of about 100 bytes."""
+    """Write a file of rows of less than 200 bytes."""
     rng = random.Random(SEED)
     with path.open("wb") as file:
         for number in range(rows):
