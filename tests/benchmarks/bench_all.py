@@ -1,8 +1,8 @@
 """All benchmarks one after the other, and docs/benchmarks.md written from what they print.
 
 What each prints is kept, so an interrupted run goes on with the next part that is not done; a part that fails is run
-again. Parts that have not run in this folder stay in the page as they are, or are said to be missing. The exit code is
-1 if a part failed; figures never decide it.
+again. Parts that have not run in this folder stay in the page as they are, or are said to be missing; those for a GPU
+run only where there is one. The exit code is 1 if a part failed; figures never decide it.
 """
 
 import argparse
@@ -61,7 +61,10 @@ def go_through(parts: Sequence[Part], arguments: argparse.Namespace) -> int:
         for name in names:
             (folder / f"{name}.json").unlink(missing_ok=True)
     done = {name for name, kept in kept_in(folder, names).items() if not kept.code}
-    chosen = set() if arguments.write else set(arguments.only or set(names) - done)
+    left_out = (
+        [] if arguments.only or arguments.write else [part.name for part in parts if part.on_gpu and not has_gpu()]
+    )
+    chosen = set() if arguments.write else set(arguments.only or set(names) - done - set(left_out))
     for number, part in enumerate(parts, 1):
         if part.name in chosen:
             print(f"\n[{number}/{len(parts)}] {part.name}: {part.command}\n", flush=True)
@@ -71,8 +74,16 @@ def go_through(parts: Sequence[Part], arguments: argparse.Namespace) -> int:
     failed = [name for name, kept in kept_in(folder, names).items() if kept.code]
     missing = [name for name in names if name not in shown]
     print(f"\nwritten: {arguments.page}; {len(chosen)} of {len(parts)} parts ran now", end="")
-    print("".join(f"; {what}: {', '.join(of)}" for what, of in (("failed", failed), ("missing", missing)) if of))
+    told = ("failed", failed), ("missing", missing), ("left out for want of a GPU", sorted(left_out))
+    print("".join(f"; {what}: {', '.join(of)}" for what, of in told if of))
     return 1 if failed else 0
+
+
+def has_gpu() -> bool:
+    """Whether torch finds one."""
+    import torch
+
+    return torch.cuda.is_available()
 
 
 def run(part: Part) -> Kept:

@@ -10,17 +10,17 @@ _SELF, _CHILDREN = resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN
 MACHINE, VERSIONS, LOAD = "- machine: ", "- versions: ", "- load when it began: "
 
 
-def header(*libraries: str) -> str:
+def header(*libraries: str, gpu: str = "") -> str:
     """The lines that every benchmark begins with; of the libraries those that are installed are named."""
     load = f"{os.getloadavg()[0]:.1f} processes, the mean of a minute"
-    return f"{told(*libraries)}\n{LOAD}{load}"
+    return f"{told(*libraries, gpu=gpu)}\n{LOAD}{load}"
 
 
-def told(*libraries: str) -> str:
-    """The machine and the versions."""
+def told(*libraries: str, gpu: str = "") -> str:
+    """The machine and the versions; the GPU if that is what was measured."""
     found = {name: number for name in ("curriculum-verl", *libraries) if (number := _version(name))}
     named = ", ".join(f"{name} {number}" for name, number in found.items())
-    return f"{MACHINE}{machine()}\n{VERSIONS}{named}"
+    return f"{MACHINE}{gpu and f'{gpu}, '}{machine()}\n{VERSIONS}{named}"
 
 
 def machine() -> str:

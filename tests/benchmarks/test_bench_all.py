@@ -37,7 +37,8 @@ def bench(load, monkeypatch, tmp_path):
     def call(codes, *flags):
         for name, code in codes.items():
             (tmp_path / "tests" / "benchmarks" / f"{name}.py").write_text(code)
-        given = [parts.Part(name, f"All, of {name}", name, "Words.") for name in codes]
+        options = {"on_gpu": ("--device", "cuda")}
+        given = [parts.Part(name, f"All, of {name}", name, "Words.", options.get(name, ())) for name in codes]
         places = ["--folder", str(tmp_path / "kept"), "--page", str(tmp_path / "page.md")]
         return bench_all.main([*places, *flags], given), (tmp_path / "page.md").read_text()
 
@@ -72,6 +73,19 @@ def test_a_part_that_fails_is_said_to_and_the_others_run(bench, capfd):
     assert code == 0, "the one that failed runs again, the other does not"
     assert "| 11 | 2 |" in page
     assert "| 22 | 2 |" in page
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_part_for_a_gpu_runs_where_there_is_one_and_its_section_stays_elsewhere(
+    bench, load, monkeypatch, tmp_path, capsys, there
+):
+    bench({"on_gpu": good(11)}, "--only", "on_gpu")
+    monkeypatch.setattr(load("bench_all"), "has_gpu", lambda: there)
+    code, page = bench({"on_gpu": good(22), "other": good(33)}, "--folder", str(tmp_path / "another"))
+    assert code == 0
+    assert ("| 22 | 2 |" if there else "| 11 | 2 |") in page
+    assert "| 33 | 2 |" in page
+    assert ("left out for want of a GPU: on_gpu" in capsys.readouterr().out) is not there
 
 
 def test_a_part_that_fails_takes_nothing_from_the_page(bench, capsys):

@@ -5,7 +5,8 @@ import pytest
 pytest.importorskip("torch")
 
 
-def test_both_train_and_the_figures_are_written(load, tmp_path, capsys):
+def test_both_train_and_the_figures_are_written(load, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")  # which it sets, and which is put back here
     path = tmp_path / "out.json"
     sizes = ["--hidden", "32", "--words", "4", "--steps", "12", "--rounds", "2", "--batch", "4"]
     bench = load("bench_sft")
@@ -16,6 +17,18 @@ def test_both_train_and_the_figures_are_written(load, tmp_path, capsys):
     printed = capsys.readouterr().out
     assert "| a step with a curriculum, longer by | <= 3.00 % |" in printed
     assert "train_runtime" not in printed
+
+
+def test_both_have_the_same_work(load, tmp_path):
+    """Chats of one length, and more than a run needs, so that no epoch ends with a small batch."""
+    bench = load("bench_sft")
+    arguments = bench.build_parser().parse_args(["--steps", "20", "--batch", "7", "--hidden", "8", "--words", "50"])
+    bench.prepare(tmp_path, arguments)
+    chats = [json.loads(line)["messages"] for line in (tmp_path / "train.jsonl").read_text().splitlines()]
+    assert len(chats) >= 20 * 7
+    tokenizer = pytest.importorskip("transformers").AutoTokenizer.from_pretrained(tmp_path / "model")
+    assert len({len(tokenizer.apply_chat_template(chat)["input_ids"]) for chat in chats}) == 1
+    assert len({chat[1]["content"] for chat in chats}) == len(chats)
 
 
 @pytest.mark.parametrize(

@@ -66,9 +66,18 @@ def test_a_verifier_that_cannot_run_here_is_left_out_and_the_others_are_measured
     assert "this machine cannot shut untrusted code in with namespaces (no namespaces)" in printed
 
 
+@pytest.mark.parametrize("name", ["bench_packing", "bench_sft"])
+def test_what_wants_a_gpu_says_that_there_is_none(load, monkeypatch, name):
+    torch = pytest.importorskip("torch")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(SystemExit, match=r"--device cuda: torch .* finds none, expected an NVIDIA GPU here"):
+        load(name).main(["--device", "cuda"])
+
+
 def test_padded_and_packed_take_the_same_batches(load, tmp_path, capsys, monkeypatch):
     pytest.importorskip("torch")
     bench = load("bench_packing")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")  # which it sets, and which is put back here
     monkeypatch.setattr(bench, "LENGTHS", {"mixed": (4, 32, 1)})
     path = tmp_path / "out.json"
     assert bench.main(["--batch", "3", "--rounds", "2", "--json", str(path)]) == 0

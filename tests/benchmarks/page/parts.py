@@ -23,6 +23,11 @@ class Part:
         return f"tests/benchmarks/{self.script}.py", *self.options
 
     @property
+    def on_gpu(self) -> bool:
+        """Whether a machine without a GPU cannot run it."""
+        return "cuda" in self.options
+
+    @property
     def command(self) -> str:
         return shlex.join(["python", *self.arguments])
 
