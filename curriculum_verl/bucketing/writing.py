@@ -16,7 +16,9 @@ from curriculum_verl.bucketing.manifest import BucketFile
 from curriculum_verl.bucketing.orders import ORDERS, Orders
 from curriculum_verl.parallel import Runner
 
-LONGEST_COPY = 8 << 20
+# Bytes that are written at a time. For larger writes the kernel looks for larger stretches of memory, which takes
+# several times as long where memory is in fragments, as it is on a machine that has been at work for a while.
+PIECE = 1 << 16
 OPEN_END = b"null}"  # how a line ends whose bucket's label is still to be put there
 SHARD_BLOCKS = 16  # blocks of orders that a task on a cluster writes: about a gigabyte
 
@@ -64,7 +66,7 @@ class ShardWriter:
         self._sources, self._labels = sources, labels
         self._open: dict[int, BinaryIO] = {}
         paths = {name: folder / name for name in names}
-        self._files = {name: _Shard(path, path.open("wb", buffering=1 << 20)) for name, path in paths.items()}
+        self._files = {name: _Shard(path, path.open("wb", buffering=PIECE)) for name, path in paths.items()}
         self._shards = [self._files[name] for name in names]
 
     def __enter__(self) -> "ShardWriter":
@@ -104,7 +106,7 @@ class ShardWriter:
         file = self._source(source)
         end = start + length
         last = b""
-        while start < end and (data := os.pread(file.fileno(), min(LONGEST_COPY, end - start), start)):
+        while start < end and (data := os.pread(file.fileno(), min(PIECE, end - start), start)):
             shard.write(data)
             start, last = start + len(data), data[-1:]
         if last != b"\n" and start == end - 1:
@@ -229,6 +231,6 @@ def _joined(stem: str, shards: Sequence[tuple[Path, BucketFile]], made: Path) ->
                 whole.starts + starts,
             )
             with path.open("rb") as source:
-                shutil.copyfileobj(source, out, LONGEST_COPY)
+                shutil.copyfileobj(source, out, PIECE)
             path.unlink()
     return [whole]
