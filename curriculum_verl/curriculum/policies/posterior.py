@@ -29,7 +29,8 @@ class Posterior(SharePolicy):
     under a Thompson draw, usefulness of a pass rate p being p^target (1 - p)^(1 - target), which peaks at the target.
     Of a bucket with the pass rate p a share `stretch` * p^4 moves one bucket harder, a share `floor` follows the
     stage's mix. So what is half solved keeps nearly all of its slots, and what is mastered hands them on before the
-    harder bucket has shown a success: usefulness alone would wait for that.
+    harder bucket has shown a success: usefulness alone would wait for that. With `sharpness` k
+    a draw gives no bucket all slots: each gets them by its usefulness^k.
 
     Inside a bucket `candidates` times as many prompts as needed are taken from the walk, and the most useful by a
     Thompson draw are kept; a share `floor` is kept blindly. A prompt's posterior is its own evidence, halved every
@@ -51,10 +52,12 @@ class Posterior(SharePolicy):
         candidates: Count = 4,
         floor: Share = 0.1,
         stretch: Share = 1.0,
+        sharpness: Positive | None = None,
     ):
         super().__init__(pools)
         self._target, self._half_life, self._strength = target, half_life, strength
         self._bucket_decay, self._candidates, self._floor, self._stretch = bucket_decay, candidates, floor, stretch
+        self._sharpness = sharpness
         self._random = RandomStream(pools.seed, "posterior")
         self._records = np.zeros(len(pools.index), dtype=_RECORD)
         self._offline = _offline_means(pools)
@@ -67,7 +70,12 @@ class Posterior(SharePolicy):
         members = np.flatnonzero(self.mix > 0)
         wins, losses = np.maximum(_LEAST_EVIDENCE, (self._wins[members], self._losses[members]))
         rates = self._random.next().beta(wins, losses, (_THOMPSON_DRAWS, len(members)))
-        best = np.bincount(self._usefulness(rates).argmax(axis=1), minlength=len(members)) / _THOMPSON_DRAWS
+        useful = self._usefulness(rates)
+        if self._sharpness is None:
+            best = np.bincount(useful.argmax(axis=1), minlength=len(members)) / _THOMPSON_DRAWS
+        else:
+            weights = np.exp(self._sharpness * (useful - useful.max(axis=1, keepdims=True)))
+            best = (weights / weights.sum(axis=1, keepdims=True)).mean(axis=0)
         moving = best[:-1] * self._stretch * (wins / (wins + losses))[:-1] ** _STRETCH_POWER
         best[:-1] -= moving
         best[1:] += moving

@@ -34,6 +34,14 @@ def test_the_bucket_near_the_target_rate_gets_the_most(make_policy, target, buck
     assert policy.shares(10).sum() == pytest.approx(1)
 
 
+@pytest.mark.parametrize("sharpness", [1.0, 5.0])
+def test_with_a_sharpness_every_bucket_gets_slots_by_its_usefulness(make_policy, sharpness):
+    policy = make_policy("posterior", BUCKETS, sharpness=sharpness, stretch=0.0, floor=0.0)
+    teach(policy, [0.875, 0.5, 0.125], steps=60)
+    useful = np.sqrt([0.875 * 0.125, 0.25, 0.875 * 0.125]) ** sharpness
+    assert policy.shares(10) == pytest.approx(useful / useful.sum(), abs=0.03)
+
+
 def test_metrics_are_the_posterior_means(make_policy):
     policy = make_policy("posterior", BUCKETS)
     assert policy.metrics() == {"rate/easy": 0.5, "rate/medium": 0.5, "rate/hard": 0.5}
