@@ -301,32 +301,71 @@ def test_every_link_between_pages_leads_somewhere() -> None:
             assert "://" in target or (page.parent / target).exists(), f"{page.name}: {target}"
 
 
+SPOKEN_OF = ("posterior", "posterior_soft", "bandit", "target_difficulty", "mixture", "posterior_slow", "posterior_8x4")
+SEEDS = {  # by which README.md and docs/policies.md speak of an arm
+    "skew": dict.fromkeys(SPOKEN_OF[:3], "3") | dict.fromkeys(SPOKEN_OF[3:], "1"),
+    "main": {"posterior": "3", "bandit": "2", "posterior_soft": "1"},
+    "noisy": {"posterior": "1", "bandit": "1"},
+    "kinds": {"posterior": "1", "bandit": "1"},
+}
+
+
 def test_what_the_first_page_claims_is_what_the_benchmarks_show() -> None:
     """Every sentence with figures, written anew from the cells of the page that it is about."""
     page = (ROOT / "docs" / "benchmarks.md").read_text().partition("## Does a curriculum pay")[2].partition("\n## ")[0]
     readme = " ".join((ROOT / "README.md").read_text().partition("## What was measured")[2].split())
-    skew, main = (page.partition(f"### {name}: ")[2].partition("### ")[0] for name in ("skew", "main"))
-    tokens, steps = (table_of(skew, axis)["`posterior`"] for axis in ("Tokens", "Steps"))
-    even, goals = table_of(main, "Tokens")["`posterior`"], {row[0]: row[1:] for row in rows_of(page)}
-    ends = rows_of(skew.partition("\nAfter ")[2].partition("\nThe same over ")[0])
-    least = {row[0].strip("`"): row[-1] for row in ends}
+    skew, main, noisy, kinds = (section_of(page, name) for name in ("skew", "main", "noisy", "kinds"))
+    tokens, steps = (table_of(skew, axis) for axis in ("Tokens", "Steps"))
+    ours, ours_by_step = tokens["posterior"], steps["posterior"]
+    soft, soft_by_step = tokens["posterior_soft"], steps["posterior_soft"]
+    bandit, bandit_by_step = tokens["bandit"], steps["bandit"]
+    even, wrong, unlike = (table_of(setting, "Tokens") for setting in (main, noisy, kinds))
+    goals = {row[0]: row[1:] for row in rows_of(page)}
+    least, second = last_cells(skew, -1), last_cells(kinds, 3)
     filtered = next(goal for goal in goals if re.fullmatch(r"skew: tokens of `dapo\w*` over ours, to 0\.7", goal))
     wanted = [goals[f"skew: tokens of `uniform_16x4` over ours, to {target}"][0] for target in ("0.7", "0.8")]
     for claim in (
-        f"to an accuracy of 0.7 with {tokens[2]} times fewer generated tokens",
-        f"in {steps[2]} times fewer steps; to 0.8 with {tokens[3]} and {steps[3]}.",
+        f"to an accuracy of 0.7 with {ours[2]} times fewer generated tokens",
+        f"in {ours_by_step[2]} times fewer steps; to 0.8 with {ours[3]} and {ours_by_step[3]}.",
         f"We had wanted {' and '.join(goal.removeprefix('>= ') for goal in wanted)}.",
         f"needs {goals[filtered][1].partition(' ')[0]} times our tokens to get to 0.7",
         f"falls to {least['posterior']} on the way, with uniform sampling to {least['uniform_16x4']},",
         f"and to {least['uniform_16x4_fast']} where that learns at the rate of ours.",
-        f"{even[2]} and {even[3]} times fewer tokens.",
+        f"`posterior` needs {soft[2]} and {soft[3]} times fewer tokens than uniform sampling, in "
+        f"{soft_by_step[2]} and {soft_by_step[3]} times fewer steps, "
+        f"and what was easiest falls to {least['posterior_soft']}.",
+        f"`bandit` needs {bandit[2]} and {bandit[3]} times fewer tokens, in "
+        f"{bandit_by_step[2]} and {bandit_by_step[3]} times fewer steps, "
+        f"and what was easiest falls to {least['bandit']}.",
+        f"`posterior` needs {even['posterior'][2]} and {even['posterior'][3]} times fewer tokens, `bandit`, two seeds, "
+        f"{even['bandit'][2]} and {even['bandit'][3]}, `posterior` with `sharpness: 5`, one seed, "
+        f"{even['posterior_soft'][2]} and {even['posterior_soft'][3]}.",
+        f"`posterior` needs {wrong['posterior'][2]} and {wrong['posterior'][3]} times fewer tokens, `bandit` "
+        f"{wrong['bandit'][2]} and {wrong['bandit'][3]}.",
+        f"0.5 with {unlike['posterior'][2]} times fewer tokens and loses much of the second easiest task "
+        f"({second['posterior']}, uniform sampling {second['uniform_16x4']});",
         f"took {re.findall(r'Bucketing took ([0-9,]+)', skew)[0]} tokens, once",
     ):
         assert claim in readme, claim
-    others = [table_of(skew, "Tokens")[f"`{name}`"][0] for name in ("bandit", "target_difficulty", "mixture")]
-    assert others == ["1", "1", "1"], "say anew what they did, now on more seeds"
+    seeds = {
+        setting: {name: cells[0] for name, cells in table.items() if name in SPOKEN_OF}
+        for setting, table in {"skew": tokens, "main": even, "noisy": wrong, "kinds": unlike}.items()
+    }
+    assert seeds == SEEDS, "say anew what they did, now on more seeds"
+    assert unlike["bandit"][2].endswith("arrive 0 and 1 of 1")
     said = re.findall(r"\d+[.,]\d+", readme.partition("## ")[0].replace("0.6 million", ""))
-    assert len(said) == 28, "another figure is claimed: hold it to the page above"
+    assert len(said) == 70, "another figure is claimed: hold it to the page above"
+
+
+def section_of(page: str, setting: str) -> str:
+    """What the page says of a setting."""
+    return page.partition(f"### {setting}: ")[2].partition("### ")[0]
+
+
+def last_cells(section: str, column: int) -> dict[str, str]:
+    """A column of the table of what had been learned at the end, by arm."""
+    ends = rows_of(section.partition("\nAfter ")[2].partition("\nThe same over ")[0])
+    return {row[0].strip("`"): row[column] for row in ends}
 
 
 def rows_of(text: str) -> list[list[str]]:
@@ -339,4 +378,4 @@ def table_of(text: str, axis: str) -> dict[str, list[str]]:
     found = rows_of(
         text.partition(f"\n{axis} of the best baseline, `uniform_16x4`")[2].partition("\n\n")[2].partition("\n\n")[0]
     )
-    return {name: cells for name, *cells in found}
+    return {name.strip("`"): cells for name, *cells in found}
