@@ -61,10 +61,11 @@ def go_through(parts: Sequence[Part], arguments: argparse.Namespace) -> int:
         for name in names:
             (folder / f"{name}.json").unlink(missing_ok=True)
     done = {name for name, kept in kept_in(folder, names).items() if not kept.code}
-    left_out = (
-        [] if arguments.only or arguments.write else [part.name for part in parts if part.on_gpu and not has_gpu()]
-    )
-    chosen = set() if arguments.write else set(arguments.only or set(names) - done - set(left_out))
+    wanted = [] if arguments.write else arguments.only or [name for name in names if name not in done]
+    left_out = [part.name for part in parts if part.name in wanted and part.on_gpu and not arguments.only]
+    if left_out and has_gpu():
+        left_out = []
+    chosen = set(wanted) - set(left_out)
     for number, part in enumerate(parts, 1):
         if part.name in chosen:
             print(f"\n[{number}/{len(parts)}] {part.name}: {part.command}\n", flush=True)
@@ -74,7 +75,7 @@ def go_through(parts: Sequence[Part], arguments: argparse.Namespace) -> int:
     failed = [name for name, kept in kept_in(folder, names).items() if kept.code]
     missing = [name for name in names if name not in shown]
     print(f"\nwritten: {arguments.page}; {len(chosen)} of {len(parts)} parts ran now", end="")
-    told = ("failed", failed), ("missing", missing), ("left out for want of a GPU", sorted(left_out))
+    told = ("failed", failed), ("missing", missing), ("left out for want of a GPU", left_out)
     print("".join(f"; {what}: {', '.join(of)}" for what, of in told if of))
     return 1 if failed else 0
 

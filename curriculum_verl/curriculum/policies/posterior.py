@@ -29,8 +29,8 @@ class Posterior(SharePolicy):
     under a Thompson draw, usefulness of a pass rate p being p^target (1 - p)^(1 - target), which peaks at the target.
     Of a bucket with the pass rate p a share `stretch` * p^4 moves one bucket harder, a share `floor` follows the
     stage's mix. So what is half solved keeps nearly all of its slots, and what is mastered hands them on before the
-    harder bucket has shown a success: usefulness alone would wait for that. With `sharpness` k
-    a draw gives no bucket all slots: each gets them by its usefulness^k.
+    harder bucket has shown a success: usefulness alone would wait for that. With `sharpness` k a draw
+    gives no bucket all slots: each gets them by its usefulness^k.
 
     Inside a bucket `candidates` times as many prompts as needed are taken from the walk, and the most useful by a
     Thompson draw are kept; a share `floor` is kept blindly. A prompt's posterior is its own evidence, halved every
