@@ -66,10 +66,15 @@ class Trajectories:
         choices += [self._low, self._high, self._beside, self._stage, self._marked]
         shown: list[Any] = [self._step, self._follow, self._prompt, self._buckets, self._score, self._stage]
         shown += [self._said, self._left, self._right, self._seen]
-        for one in choices:
-            # A text that is pasted, or a bucket that is erased, is a change; of the others one may be the page's own.
-            event = one.change if one in (self._low, self._high, self._buckets) else one.input
-            event(partial(self._look, stays=one is not self._step), choices, shown, **IN_TURN)
+        # A text that is pasted, or a bucket that is erased, is a change; of the others one may be the page's own.
+        heard = [
+            one.change if one in (self._low, self._high, self._buckets) else one.input
+            for one in choices
+            if one is not self._step
+        ]
+        # One event for all of them: of two requests under way the older could arrive last, and its answer would stay.
+        gr.on(heard, self._look, choices, shown, **IN_TURN)
+        self._step.input(partial(self._look, stays=False), choices, shown, **IN_TURN)
         for button, move in ((self._earlier, -1), (self._later, 1)):
             button.click(partial(self._look, stays=False, move=move), choices, shown, **IN_TURN)
         gr.on(triggers, self._follow_latest, [tab, self._seen, *choices], shown, **IN_TURN)

@@ -82,8 +82,26 @@ def test_what_is_chosen_is_answered_in_turn(tmp_path: Path) -> None:
     """Gradio takes waiting events of different kinds in any order: an older answer would come last now and then."""
     watch = Watch(open_runs([], [tmp_path / "curriculum.jsonl"], None))
     found = [event for event in build(watch).fns.values() if any(out.elem_id == "viewer-left" for out in event.outputs)]
-    assert len(found) == 15
+    assert len(found) == 5
     assert {event.concurrency_id for event in found} == {"viewer"}
+
+
+def test_a_choice_that_is_long_under_way_is_not_overtaken(reader: Visit) -> None:
+    late: list[Any] = []
+
+    def on_its_way(route: Any) -> None:
+        if '"0,5",""' in route.request.post_data and not late:
+            late.append(route)  # the lower limit alone
+        else:
+            route.continue_()
+
+    reader.page.route("**/queue/join*", on_its_way)
+    reader.page.get_by_label("Score from").fill("0,5")
+    reader.page.get_by_label("Score to").fill("0.9")
+    reader.page.wait_for_timeout(2_000)  # time enough to be asked for both limits, and answered
+    late[0].continue_()
+    reader.until("#viewer-said", "8 prompts of 8, 23 responses")
+    reader.until("#viewer-said", "8 prompts of 8, 15 responses")
 
 
 def test_steps_are_walked_through_and_followed(reader: Visit, runs: Path) -> None:
