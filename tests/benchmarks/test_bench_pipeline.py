@@ -155,6 +155,8 @@ def test_cold_input_is_off_the_page_cache_or_that_is_said(load, tmp_path):
         assert processes._is_cached(file.fileno())
         processes.settle([source], cold=True)
         assert not processes._is_cached(file.fileno())
+    (tmp_path / "rejects.jsonl").touch()
+    processes.settle([tmp_path / "rejects.jsonl"], cold=True)
     with tempfile.TemporaryDirectory(dir=in_memory) as folder:
         copy = shutil.copy(source, folder)
         with pytest.raises(SystemExit, match=r"rollouts\.jsonl stays in memory; name a --folder that is on a disk"):

@@ -83,9 +83,8 @@ def settle(inputs: Sequence[Path], cold: bool) -> None:
 
 
 def _is_cached(descriptor: int) -> bool:
-    """Whether the first page of a file can be read without asking the disk."""
+    """Whether the first page of a file can be read without asking the disk; an empty file has none."""
     try:
-        os.preadv(descriptor, [bytearray(1)], 0, os.RWF_NOWAIT)
+        return os.preadv(descriptor, [bytearray(1)], 0, os.RWF_NOWAIT) > 0
     except OSError as error:  # a file system in memory does not take the question
         return error.errno != errno.EAGAIN
-    return True
