@@ -301,12 +301,12 @@ def test_every_link_between_pages_leads_somewhere() -> None:
             assert "://" in target or (page.parent / target).exists(), f"{page.name}: {target}"
 
 
-SPOKEN_OF = ("posterior", "posterior_soft", "bandit", "target_difficulty", "mixture", "posterior_slow", "posterior_8x4")
+SPOKEN_OF = ("posterior", "bandit", "posterior_8x4", "target_difficulty", "mixture")
 SEEDS = {  # by which README.md and docs/policies.md speak of an arm
-    "skew": dict.fromkeys(SPOKEN_OF[:3], "3") | dict.fromkeys(SPOKEN_OF[3:], "1"),
-    "main": {"posterior": "3", "bandit": "2", "posterior_soft": "2"},
+    "skew": dict.fromkeys(SPOKEN_OF[:2], "3") | dict.fromkeys(SPOKEN_OF[2:], "1"),
+    "main": {"posterior": "3", "bandit": "2"},
     "noisy": {"posterior": "1", "bandit": "1"},
-    "kinds": {"posterior": "1", "bandit": "1", "posterior_soft": "1"},
+    "kinds": {"posterior": "1", "bandit": "1"},
 }
 
 
@@ -316,8 +316,7 @@ def test_what_the_first_page_claims_is_what_the_benchmarks_show() -> None:
     readme = " ".join((ROOT / "README.md").read_text().partition("## What was measured")[2].split())
     skew, main, noisy, kinds = (section_of(page, name) for name in ("skew", "main", "noisy", "kinds"))
     tokens, steps = (table_of(skew, axis) for axis in ("Tokens", "Steps"))
-    ours, ours_by_step = tokens["posterior"], steps["posterior"]
-    soft, soft_by_step = tokens["posterior_soft"], steps["posterior_soft"]
+    ours, ours_by_step, small = tokens["posterior"], steps["posterior"], tokens["posterior_8x4"]
     bandit, bandit_by_step = tokens["bandit"], steps["bandit"]
     even, wrong, unlike = (table_of(setting, "Tokens") for setting in (main, noisy, kinds))
     goals = {row[0]: row[1:] for row in rows_of(page)}
@@ -329,22 +328,18 @@ def test_what_the_first_page_claims_is_what_the_benchmarks_show() -> None:
         f"in {ours_by_step[2]} times fewer steps; to 0.8 with {ours[3]} and {ours_by_step[3]}.",
         f"We had wanted {' and '.join(goal.removeprefix('>= ') for goal in wanted)}.",
         f"needs {goals[filtered][1].partition(' ')[0]} times our tokens to get to 0.7",
+        f"in batches of 8, on one seed: {small[2]} and {small[3]} times fewer tokens.",
         f"falls to {least['posterior']} on the way, with uniform sampling to {least['uniform_16x4']},",
         f"and to {least['uniform_16x4_fast']} where that learns at the rate of ours.",
-        f"`posterior` needs {soft[2]} and {soft[3]} times fewer tokens than uniform sampling, in "
-        f"{soft_by_step[2]} and {soft_by_step[3]} times fewer steps, "
-        f"and what was easiest falls to {least['posterior_soft']}.",
         f"`bandit` needs {bandit[2]} and {bandit[3]} times fewer tokens, in "
         f"{bandit_by_step[2]} and {bandit_by_step[3]} times fewer steps, "
         f"and what was easiest falls to {least['bandit']}.",
         f"`posterior` needs {even['posterior'][2]} and {even['posterior'][3]} times fewer tokens, `bandit`, two seeds, "
-        f"{even['bandit'][2]} and {even['bandit'][3]}, `posterior` with `sharpness: 5`, two seeds, "
-        f"{even['posterior_soft'][2]} and {even['posterior_soft'][3]}.",
+        f"{even['bandit'][2]} and {even['bandit'][3]}.",
         f"`posterior` needs {wrong['posterior'][2]} and {wrong['posterior'][3]} times fewer tokens, `bandit` "
         f"{wrong['bandit'][2]} and {wrong['bandit'][3]}.",
-        f"0.5 with {unlike['posterior'][2]} times fewer tokens and loses much of the second easiest task "
-        f"({second['posterior']}, uniform sampling {second['uniform_16x4']}); with `sharpness: 5` it is "
-        f"{unlike['posterior_soft'][2]} and {second['posterior_soft']};",
+        f"0.5 with {unlike['posterior'][2]} times fewer tokens and loses more of the second easiest task "
+        f"({second['posterior']}, uniform sampling {second['uniform_16x4']});",
         f"took {re.findall(r'Bucketing took ([0-9,]+)', skew)[0]} tokens, once",
     ):
         assert claim in readme, claim
@@ -355,7 +350,7 @@ def test_what_the_first_page_claims_is_what_the_benchmarks_show() -> None:
     assert seeds == SEEDS, "say anew what they did, now on more seeds"
     assert unlike["bandit"][2].endswith("arrive 0 and 1 of 1")
     said = re.findall(r"\d+[.,]\d+", readme.partition("## ")[0].replace("0.6 million", ""))
-    assert len(said) == 76, "another figure is claimed: hold it to the page above"
+    assert len(said) == 57, "another figure is claimed: hold it to the page above"
 
 
 def section_of(page: str, setting: str) -> str:

@@ -66,7 +66,7 @@ EXPECTED = {
     **dict.fromkeys(("uniform_32x8", "uniform_16x4", "uniform_16x4_fast"), "uniform"),
     **dict.fromkeys(("uniform_8x4", "uniform_8x4_slow"), "uniform"),
     **dict.fromkeys(("dapo", "dapo_fast", "dapo_16x4", "cumulative"), "uniform"),
-    **dict.fromkeys(("posterior_slow", "posterior_soft", "posterior_8x4", "posterior_8x4_fast"), "posterior"),
+    **dict.fromkeys(("posterior_slow", "posterior_sharp", "posterior_8x4", "posterior_8x4_fast"), "posterior"),
     **dict.fromkeys(("posterior_admission", "posterior_filter"), "posterior"),
     "balanced": "mixture",
 }

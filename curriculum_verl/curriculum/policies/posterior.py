@@ -25,12 +25,11 @@ _PROMPT_EVIDENCE_LIMIT = 1024.0  # float16 counts this high to the half
 class Posterior(SharePolicy):
     """Prefers prompts whose pass rate is near `target`, by Beta posteriors that forget.
 
-    Bucket b has a discounted Beta(a, b): the stage's shares are the chances of each bucket to be the most useful one
-    under a Thompson draw, usefulness of a pass rate p being p^target (1 - p)^(1 - target), which peaks at the target.
+    Bucket b has a discounted Beta(a, b), and shares of the stage by its usefulness^`sharpness` in Thompson draws;
+    usefulness of a pass rate p is p^target (1 - p)^(1 - target), which peaks at the target.
     Of a bucket with the pass rate p a share `stretch` * p^4 moves one bucket harder, a share `floor` follows the
     stage's mix. So what is half solved keeps nearly all of its slots, and what is mastered hands them on before the
-    harder bucket has shown a success: usefulness alone would wait for that. With `sharpness` k a draw
-    gives no bucket all slots: each gets them by its usefulness^k.
+    harder bucket has shown a success: usefulness alone would wait for that.
 
     Inside a bucket `candidates` times as many prompts as needed are taken from the walk, and the most useful by a
     Thompson draw are kept; a share `floor` is kept blindly. A prompt's posterior is its own evidence, halved every
@@ -52,7 +51,7 @@ class Posterior(SharePolicy):
         candidates: Count = 4,
         floor: Share = 0.1,
         stretch: Share = 1.0,
-        sharpness: Positive | None = None,
+        sharpness: Positive = 5.0,
     ):
         super().__init__(pools)
         self._target, self._half_life, self._strength = target, half_life, strength
@@ -66,21 +65,18 @@ class Posterior(SharePolicy):
         self._step = 0
 
     def shares(self, n: int) -> Shares:
-        """How often each bucket is the most useful one, stretched and mixed with the floor."""
+        """By how useful the buckets are, stretched and mixed with the floor."""
         members = np.flatnonzero(self.mix > 0)
         wins, losses = np.maximum(_LEAST_EVIDENCE, (self._wins[members], self._losses[members]))
         rates = self._random.next().beta(wins, losses, (_THOMPSON_DRAWS, len(members)))
         useful = self._usefulness(rates)
-        if self._sharpness is None:
-            best = np.bincount(useful.argmax(axis=1), minlength=len(members)) / _THOMPSON_DRAWS
-        else:
-            weights = np.exp(self._sharpness * (useful - useful.max(axis=1, keepdims=True)))
-            best = (weights / weights.sum(axis=1, keepdims=True)).mean(axis=0)
-        moving = best[:-1] * self._stretch * (wins / (wins + losses))[:-1] ** _STRETCH_POWER
-        best[:-1] -= moving
-        best[1:] += moving
+        weights = np.exp(self._sharpness * (useful - useful.max(axis=1, keepdims=True)))
+        wanted = (weights / weights.sum(axis=1, keepdims=True)).mean(axis=0)
+        moving = wanted[:-1] * self._stretch * (wins / (wins + losses))[:-1] ** _STRETCH_POWER
+        wanted[:-1] -= moving
+        wanted[1:] += moving
         shares = self._floor * self.mix
-        shares[members] += (1 - self._floor) * best
+        shares[members] += (1 - self._floor) * wanted
         return shares
 
     def _usefulness(self, rates: NDArray[np.float64]) -> NDArray[np.float64]:

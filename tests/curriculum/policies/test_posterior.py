@@ -30,12 +30,12 @@ def teach(policy, rates, steps=30):
 def test_the_bucket_near_the_target_rate_gets_the_most(make_policy, target, bucket):
     policy = make_policy("posterior", BUCKETS, target=target, stretch=0.0, floor=0.0)
     teach(policy, [0.9, 0.5, 0.1])
-    assert policy.shares(10)[bucket] > 0.9
+    assert policy.shares(10)[bucket] > 0.75
     assert policy.shares(10).sum() == pytest.approx(1)
 
 
-@pytest.mark.parametrize("sharpness", [1.0, 5.0])
-def test_with_a_sharpness_every_bucket_gets_slots_by_its_usefulness(make_policy, sharpness):
+@pytest.mark.parametrize("sharpness", [1.0, 5.0, 100.0])
+def test_every_bucket_gets_slots_by_its_usefulness(make_policy, sharpness):
     policy = make_policy("posterior", BUCKETS, sharpness=sharpness, stretch=0.0, floor=0.0)
     teach(policy, [0.875, 0.5, 0.125], steps=60)
     useful = np.sqrt([0.875 * 0.125, 0.25, 0.875 * 0.125]) ** sharpness
@@ -61,7 +61,7 @@ def test_a_bucket_hands_on_the_more_slots_the_better_it_is_solved(make_policy, r
 
 
 def test_slots_move_one_bucket_only(make_policy):
-    policy = make_policy("posterior", BUCKETS, floor=0.0, target=0.9)
+    policy = make_policy("posterior", BUCKETS, floor=0.0, target=0.9, sharpness=100.0)
     teach(policy, [0.875, 0.5, 0.0], steps=60)
     moved = 0.875**4
     assert policy.shares(10) == pytest.approx([1 - moved, moved, 0.0], abs=0.03)
