@@ -301,10 +301,11 @@ def test_every_link_between_pages_leads_somewhere() -> None:
             assert "://" in target or (page.parent / target).exists(), f"{page.name}: {target}"
 
 
-SPOKEN_OF = ("posterior", "bandit", "posterior_8x4", "target_difficulty", "mixture")
+ONCE = ("posterior_8x4", "gaussian", "posterior_admission", "cumulative", "target_difficulty", "mixture")
+SPOKEN_OF = ("posterior", "bandit", *ONCE)
 SEEDS = {  # by which README.md and docs/policies.md speak of an arm
-    "skew": dict.fromkeys(SPOKEN_OF[:2], "3") | dict.fromkeys(SPOKEN_OF[2:], "1"),
-    "main": {"posterior": "3", "bandit": "2"},
+    "skew": {"posterior": "5", "bandit": "5", **dict.fromkeys(ONCE, "1")},
+    "main": {"posterior": "3", "bandit": "3"},
     "noisy": {"posterior": "1", "bandit": "1"},
     "kinds": {"posterior": "1", "bandit": "1"},
 }
@@ -318,6 +319,7 @@ def test_what_the_first_page_claims_is_what_the_benchmarks_show() -> None:
     tokens, steps = (table_of(skew, axis) for axis in ("Tokens", "Steps"))
     ours, ours_by_step, small = tokens["posterior"], steps["posterior"], tokens["posterior_8x4"]
     bandit, bandit_by_step = tokens["bandit"], steps["bandit"]
+    bell, admitted, staged = (tokens[name] for name in ("gaussian", "posterior_admission", "cumulative"))
     even, wrong, unlike = (table_of(setting, "Tokens") for setting in (main, noisy, kinds))
     goals = {row[0]: row[1:] for row in rows_of(page)}
     least, second = last_cells(skew, -1), last_cells(kinds, 3)
@@ -330,11 +332,14 @@ def test_what_the_first_page_claims_is_what_the_benchmarks_show() -> None:
         f"needs {goals[filtered][1].partition(' ')[0]} times our tokens to get to 0.7",
         f"in batches of 8, on one seed: {small[2]} and {small[3]} times fewer tokens.",
         f"falls to {least['posterior']} on the way, with uniform sampling to {least['uniform_16x4']},",
-        f"and to {least['uniform_16x4_fast']} where that learns at the rate of ours.",
+        f"and to {least['uniform_16x4_fast']} where that learns at the rate of ours, three seeds.",
         f"`bandit` needs {bandit[2]} and {bandit[3]} times fewer tokens, in "
         f"{bandit_by_step[2]} and {bandit_by_step[3]} times fewer steps, "
         f"and what was easiest falls to {least['bandit']}.",
-        f"`posterior` needs {even['posterior'][2]} and {even['posterior'][3]} times fewer tokens, `bandit`, two seeds, "
+        f"needs {bell[2]} and {bell[3]} times fewer on one seed, and what was easiest falls to {least['gaussian']};",
+        f"`posterior` with admission, one seed, {admitted[2]} and {admitted[3]};",
+        f"the cumulative stages, one seed, {staged[2]} and {staged[3]}.",
+        f"`posterior` needs {even['posterior'][2]} and {even['posterior'][3]} times fewer tokens, `bandit` "
         f"{even['bandit'][2]} and {even['bandit'][3]}.",
         f"`posterior` needs {wrong['posterior'][2]} and {wrong['posterior'][3]} times fewer tokens, `bandit` "
         f"{wrong['bandit'][2]} and {wrong['bandit'][3]}.",
@@ -350,7 +355,7 @@ def test_what_the_first_page_claims_is_what_the_benchmarks_show() -> None:
     assert seeds == SEEDS, "say anew what they did, now on more seeds"
     assert unlike["bandit"][2].endswith("arrive 0 and 1 of 1")
     said = re.findall(r"\d+[.,]\d+", readme.partition("## ")[0].replace("0.6 million", ""))
-    assert len(said) == 57, "another figure is claimed: hold it to the page above"
+    assert len(said) == 64, "another figure is claimed: hold it to the page above"
 
 
 def section_of(page: str, setting: str) -> str:
