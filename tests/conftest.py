@@ -4,9 +4,14 @@ import signal
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import hypothesis
 import msgspec
 import numpy as np
 import pytest
+
+# A slow machine is no reason for a test to fail.
+hypothesis.settings.register_profile("unhurried", deadline=None)
+hypothesis.settings.load_profile("unhurried")
 
 
 def pytest_runtest_setup() -> None:

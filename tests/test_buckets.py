@@ -56,7 +56,6 @@ def test_without_ties_buckets_are_equal():
     assert np.bincount(bucket_numbers(values, cuts)).tolist() == [30, 30, 30]
 
 
-@settings(deadline=None)
 @given(FEW_VALUES, st.integers(1, 6))
 def test_no_bucket_is_empty_and_equal_values_stay_together(values, buckets):
     values = np.array(values, dtype=float)
@@ -72,7 +71,6 @@ def test_no_bucket_is_empty_and_equal_values_stay_together(values, buckets):
     assert (np.diff(numbers[np.argsort(values, kind="stable")]) >= 0).all()
 
 
-@settings(deadline=None)
 @given(FEW_VALUES, st.integers(1, 5))
 def test_values_are_cut_as_evenly_as_any_cuts_do(values, buckets):
     ordered = np.sort(np.array(values, dtype=float))
@@ -82,7 +80,6 @@ def test_values_are_cut_as_evenly_as_any_cuts_do(values, buckets):
     assert (sizes(ordered, positions) ** 2).sum() == brute_force(ordered, buckets)
 
 
-@settings(deadline=None)
 @given(FEW_PAIRS, st.integers(1, 4))
 def test_pairs_are_cut_as_evenly_as_any_cuts_do(pairs, buckets):
     ordered = np.sort(np.array([complex(*pair) for pair in pairs]))
@@ -92,7 +89,7 @@ def test_pairs_are_cut_as_evenly_as_any_cuts_do(pairs, buckets):
     assert (sizes(ordered, positions) ** 2).sum() == brute_force(ordered, buckets)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.sampled_from(sorted(COUNTS)), st.integers(1001, 1800), st.integers(2, 9), st.integers(0, 2**32 - 1))
 def test_many_distinct_values_are_cut_as_evenly_as_the_reference(ties, distinct, buckets, seed):
     counts = COUNTS[ties](np.random.default_rng(seed), distinct)

@@ -2,7 +2,7 @@ import itertools
 import math
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from curriculum_verl.difficulty import METRICS, Settings, find_metric
@@ -48,7 +48,6 @@ def test_pass_at_k_is_the_share_of_subsets_with_a_pass(n):
             assert METRICS["pass_at_k"](scores, Settings(k=k)) == pytest.approx(share, abs=1e-12)
 
 
-@settings(deadline=None)
 @given(st.integers(1, 3000), st.data())
 def test_pass_at_k_is_a_rate_that_grows_with_k(n, data):
     c, k = data.draw(st.integers(0, n)), data.draw(st.integers(1, n))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from curriculum_verl.curriculum import Curriculum
@@ -99,7 +99,6 @@ def test_a_manifest_without_prompts_has_no_index(write, buckets):
 GARBAGE = st.recursive(st.none() | st.integers() | st.text(), st.lists).map(json.dumps).map(str.encode)
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=60) | GARBAGE)
 def test_garbage_is_always_an_input_error(tmp_path_factory, content):
     path = tmp_path_factory.getbasetemp() / "garbage.json"

@@ -3,7 +3,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from curriculum_verl.schema import (
@@ -182,7 +182,6 @@ GARBAGE = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(GARBAGE)
 def test_garbage_is_read_or_reported_never_raised(raw):
     value, problems = read(Outer, raw)

@@ -106,7 +106,7 @@ def test_hostile_text_stays_text_wherever_it_stands() -> None:
     assert not {"script", "link", "iframe", "i"} & {tag for tag, _ in hostile.elements}
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.text(alphabet=st.characters(), min_size=1, max_size=60).filter(str.strip))
 def test_the_page_has_the_same_structure_whatever_the_text(text: str) -> None:
     strange = page(made(text, "b", text=text), b"picture", ["#aabbcc"] * 2)

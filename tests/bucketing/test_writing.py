@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import xxhash
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from curriculum_verl.bucketing.orders import ORDERS
@@ -22,7 +22,6 @@ def orders_for(lines, source=0, start=0):
     return np.array(rows, dtype=ORDERS)
 
 
-@settings(deadline=None)
 @given(LINES, LINES, st.booleans(), st.randoms(use_true_random=False))
 def test_every_line_goes_where_it_is_told_to_with_an_end(tmp_path_factory, first, second, ends, random):
     folder = tmp_path_factory.mktemp("w")

@@ -113,7 +113,7 @@ def holds(config, history, evaluations, after):
     return since >= rule.evals
 
 
-@settings(deadline=None, max_examples=400)
+@settings(max_examples=400)
 @given(GROUPS, STEPS, st.integers(-1, 6))
 def test_conditions_against_a_slow_reference(config, steps, after):
     tracker, condition = Tracker(keep=4), build_condition(config)
@@ -127,7 +127,7 @@ def test_conditions_against_a_slow_reference(config, steps, after):
         assert condition.met == holds(config, history, evaluations, after)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(GROUPS, STEPS, st.data())
 def test_state_round_trip_at_every_step(through_json, config, steps, data):
     tracker, condition = Tracker(keep=4), build_condition(config)
@@ -144,7 +144,6 @@ def test_state_round_trip_at_every_step(through_json, config, steps, data):
     assert through_json(condition.state_dict()) == condition.state_dict()
 
 
-@settings(deadline=None)
 @given(st.floats(0, 1), st.integers(1, 10**6), st.floats(0.5, 0.999))
 def test_wilson_against_bisection(rate, trials, confidence):
     z = NormalDist().inv_cdf(confidence)

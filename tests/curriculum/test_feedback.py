@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from curriculum_verl.curriculum.feedback import summarise
@@ -23,7 +23,6 @@ def test_a_batch_by_hand():
     assert len(rewards) == 3
 
 
-@settings(deadline=None)
 @given(st.lists(st.lists(SCORES, max_size=6), min_size=1, max_size=8), st.floats(-1, 1))
 def test_against_plain_python(groups, threshold):
     rewards = summarise(groups, threshold)

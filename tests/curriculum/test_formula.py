@@ -22,7 +22,7 @@ def combine(inner):
 TEXTS = st.recursive(LEAVES, combine, max_leaves=12).filter(lambda text: len(text) <= 500)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(TEXTS)
 def test_means_what_python_means(text):
     formula = parse_formula(text)
@@ -122,7 +122,7 @@ def test_a_very_long_formula_is_refused():
     assert parse_formula("a" * 500).names == {"a" * 500}
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.text(max_size=30) | st.text(alphabet="ab01.+-*/(),e _", max_size=30))
 def test_garbage_is_read_or_refused(text):
     try:

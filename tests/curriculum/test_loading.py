@@ -496,20 +496,20 @@ def accepts_or_explains(source):
     return True
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(GARBAGE)
 def test_garbage_in_the_block_is_a_config_error(garbage):
     with pytest.raises(ConfigError):
         load_config({"curriculum": garbage if isinstance(garbage, dict) else {"stages": garbage}}, ("no such bucket",))
 
 
-@settings(deadline=None, max_examples=400, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow])
 @given(st.sampled_from([path for path in all_paths(BLOCK) if path]), GARBAGE)
 def test_garbage_at_any_place_of_a_good_block_is_accepted_or_explained(path, garbage):
     assert accepts_or_explains({"curriculum": changed(path, garbage)})
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(
     st.sampled_from([path for path in all_paths(BLOCK) if path]), GARBAGE, st.integers() | st.booleans() | st.floats()
 )

@@ -15,7 +15,6 @@ def normal(weights):
     return np.array(weights) / sum(weights)
 
 
-@settings(deadline=None)
 @given(WEIGHTS, st.lists(st.integers(1, 2000), min_size=1, max_size=40))
 def test_counts_are_within_one_of_the_shares_in_every_batch_and_add_up(weights, batches):
     shares = normal(weights)
@@ -32,7 +31,7 @@ def test_counts_are_within_one_of_the_shares_in_every_batch_and_add_up(weights, 
         assert np.abs(owed).max() < len(shares)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(WEIGHTS, st.integers(1, 5))
 def test_small_batches_add_up_to_the_shares(weights, n):
     shares = normal(weights)
@@ -43,7 +42,7 @@ def test_small_batches_add_up_to_the_shares(weights, n):
     assert np.abs(given - 400 * n * shares).max() <= len(shares) / 2 + 1
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.lists(st.lists(st.floats(0.01, 1.0), min_size=4, max_size=4), min_size=100, max_size=100), st.integers(1, 9))
 def test_drift_is_bounded_when_shares_move(rows, n):
     owed = np.zeros(4)
@@ -74,7 +73,6 @@ def test_the_odd_prompt_goes_round():
     assert sorted(seen) == [0, 1, 2]
 
 
-@settings(deadline=None)
 @given(WEIGHTS, st.data())
 def test_no_share_is_below_its_floor(weights, data):
     shares = normal(weights)

@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from curriculum_verl.curriculum.permutation import permute
@@ -20,13 +20,11 @@ def test_every_size_up_to_3000_is_a_bijection():
         assert np.array_equal(np.sort(whole(size, size * 0x9E3779B97F4A7C15 % 2**64)), np.arange(size)), size
 
 
-@settings(deadline=None)
 @given(st.integers(1, 3000), KEYS)
 def test_every_key_is_a_bijection(size, key):
     assert np.array_equal(np.sort(whole(size, key)), np.arange(size))
 
 
-@settings(deadline=None)
 @given(st.integers(1, 10**8), KEYS, st.data())
 def test_large_sizes_stay_inside_and_do_not_collide(size, key, data):
     positions = np.array(data.draw(st.lists(st.integers(0, size - 1), unique=True, min_size=1, max_size=50)))

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from curriculum_verl.curriculum.admission import Admission
@@ -15,7 +15,6 @@ def make(sizes, seed=0, admission=None):
     return Pools(index, seed, admission)
 
 
-@settings(deadline=None)
 @given(SIZES, st.integers(0, 2**32), st.data())
 def test_no_prompt_comes_twice_before_its_bucket_is_exhausted(through_json, sizes, seed, data):
     takes = data.draw(st.lists(st.lists(st.integers(0, 40), min_size=len(sizes), max_size=len(sizes)), max_size=12))
@@ -44,7 +43,6 @@ def test_within_an_epoch_the_walk_does_not_depend_on_the_batch_size():
     assert whole.take(np.array([20, 20])).tolist() == np.concatenate(each, axis=1).ravel().tolist()
 
 
-@settings(deadline=None)
 @given(st.integers(1, 40), st.lists(st.integers(1, 20), min_size=1, max_size=20), st.integers(0, 99), st.booleans())
 def test_a_batch_holds_a_prompt_once_if_its_bucket_has_enough(size, batches, seed, hopeless):
     admission = Admission(size, seed, retry_after=50, min_chance=0.01) if hopeless else None

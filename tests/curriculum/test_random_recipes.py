@@ -94,7 +94,7 @@ def validations(curriculum: Curriculum, number: int, seed: int) -> list[str]:
     return log
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 10**6))
 def test_any_recipe_runs_and_resumes(seed: int, tmp_path_factory: pytest.TempPathFactory) -> None:
     choose = random.Random(seed)

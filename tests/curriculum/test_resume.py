@@ -15,7 +15,7 @@ from curriculum_verl.errors import StateError
 
 
 @pytest.mark.parametrize("policy", POLICIES)
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @given(history=st.integers(0, 10**6), steps=st.integers(2, 40), data=st.data())
 def test_a_run_killed_anywhere_and_resumed_is_the_run_that_never_stopped(
     policy: str, history: int, steps: int, data: st.DataObject, tmp_path_factory: pytest.TempPathFactory

@@ -33,7 +33,7 @@ def plain_slope(values):
     return products / math.fsum((x - mean_x) ** 2 for x in xs)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(HISTORY, st.integers(1, 4) | st.integers(1, 12), st.integers(-1, 8) | st.integers(-1, 60))
 def test_windows_against_plain_python(history, size, after):
     tracker, valid = filled(history, keep=12)
@@ -56,7 +56,6 @@ def test_windows_against_plain_python(history, size, after):
         assert tracker.slope("m", size, after) == pytest.approx(slope, rel=1e-6, abs=1e-6)
 
 
-@settings(deadline=None)
 @given(HISTORY)
 def test_last_best_average_and_counts_against_plain_python(history):
     tracker, valid = filled(history, half_life=5.0)
@@ -80,7 +79,7 @@ def test_half_life_of_the_average():
     assert tracker.average("m") == pytest.approx(0.5)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.integers(0, 400), st.integers(1, 20))
 def test_history_is_bounded_evenly_spread_and_true(count, limit):
     tracker = Tracker(history=limit)
@@ -180,7 +179,7 @@ def test_a_derived_metric_takes_all_that_its_step_reports():
     assert tracker.last("both") == 22.0
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(HISTORY, HISTORY)
 def test_state_round_trip(through_json, before, after):
     derived = {"d": parse_formula("m * m")}

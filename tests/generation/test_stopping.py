@@ -54,7 +54,7 @@ def decode(made: Tokenizer) -> Callable[[list[int]], str]:
 
 @pytest.mark.parametrize("kind", MADE)
 @given(st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_a_response_stops_in_the_same_step(kind: str, data: st.DataObject) -> None:
     made = MADE[kind]
     encoded = st.text("thendof EN🙂é終.\n", max_size=30).map(

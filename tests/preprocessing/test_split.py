@@ -47,7 +47,7 @@ def sides(source: Path, **given) -> dict[str, set[str]]:
     return found
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(buckets, st.floats(0.1, 0.9), st.integers(0, 5))
 def test_no_prompt_is_on_both_sides_of_anything(texts, share, seed):
     with folder_of(texts) as source:
@@ -66,7 +66,7 @@ def test_no_prompt_is_on_both_sides_of_anything(texts, share, seed):
     assert not train & validation
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(buckets, buckets)
 def test_growing_data_moves_no_prompt_to_the_other_side(first, second):
     with folder_of(first) as source:

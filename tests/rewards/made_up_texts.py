@@ -6,7 +6,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 # FUZZ_EXAMPLES=10000 pytest tests/rewards is the fuzz target.
-fuzz = settings(max_examples=int(os.environ.get("FUZZ_EXAMPLES", "150")), deadline=None)
+fuzz = settings(max_examples=int(os.environ.get("FUZZ_EXAMPLES", "150")))
 
 FRAGMENTS = st.sampled_from([
     "<think>", "</think>", "<tool_call>", "</tool_call>", "<answer>", "</answer>", "<reward>1.0</reward>", "<", "</",

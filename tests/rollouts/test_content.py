@@ -2,7 +2,7 @@ import json
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from rollouts.made_up_json import VALUES
 
 from curriculum_verl.rollouts.content import ContentReader, Rollout
@@ -153,7 +153,6 @@ def test_the_ground_truth_is_text_as_it_stands(truth, text, is_json):
     assert (found.ground_truth, found.ground_truth_is_json) == (text, is_json)
 
 
-@settings(deadline=None)
 @given(VALUES)
 def test_any_ground_truth_round_trips(value):
     found = rollout(ground_truth=value)

@@ -29,7 +29,7 @@ from curriculum_verl.rollouts.lines import (
     valid_utf8,
 )
 
-SHARED_FOLDER = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+SHARED_FOLDER = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 PARTS = st.sampled_from([b"\n", b"\r\n", b"a", b"{}", b" ", b"\r", b"\0", BOM, "é中".encode(), b"long" * 20])
 CONTENT = st.lists(PARTS, max_size=40).map(b"".join) | st.binary(max_size=60)
 ROWS = b"".join(b'{"id":%d,"reward":[%d]}\n' % (n, n % 2) for n in range(3000))

@@ -69,7 +69,7 @@ def test_a_template_that_hides_the_assistant_is_refused() -> None:
         spoken(turns("a", "b", "c", "d"), hiding)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\ue000")), min_size=2, max_size=6))
 def test_whatever_is_said_comes_back_as_it_is(texts: list[str]) -> None:
     if any(mark in text for mark in (PAD, START, END) for text in texts):

@@ -177,7 +177,7 @@ WORDS = st.text(st.sampled_from('abQ4 \n]{"'), min_size=1, max_size=6).filter(la
 TURNS = st.lists(st.tuples(WORDS, st.booleans(), WORDS, WORDS), min_size=1, max_size=3)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.sampled_from(sorted(TEMPLATES)), TURNS, st.booleans())
 def test_whatever_is_asked_and_said_the_loss_is_on_the_turns(
     family: str, turns: list[tuple[str, bool, str, str]], tools: bool

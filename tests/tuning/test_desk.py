@@ -148,7 +148,7 @@ EVENTS = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(events=EVENTS)
 def test_in_the_end_every_field_shows_what_stands_in_the_recipe(events: list[Any], tuning_once: Tuning) -> None:
     """Whatever is typed, and however late it is heard: events of up to three answers ago."""

@@ -190,7 +190,7 @@ LEAVES = st.none() | st.booleans() | st.integers(-5, 5) | st.floats(-2, 2) | st.
 VALUES = st.recursive(LEAVES, lambda v: st.lists(v, max_size=3) | st.dictionaries(KEYS, v, max_size=3), max_leaves=6)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @example(old={}, new={"stages": "\x85"}, flat=False)
 @given(old=st.dictionaries(KEYS, VALUES, max_size=4), new=st.dictionaries(KEYS, VALUES, max_size=4), flat=st.booleans())
 def test_any_block_becomes_any_other(old: dict[str, Any], new: dict[str, Any], flat: bool) -> None:

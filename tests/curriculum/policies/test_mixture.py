@@ -1,11 +1,10 @@
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 BUCKETS = {"a": 40, "b": 7, "c": 23}
 
 
-@settings(deadline=None)
 @given(
     st.tuples(*[st.integers(0, 10)] * 3).filter(any),
     st.lists(st.tuples(st.integers(1, 50), st.booleans()), min_size=1, max_size=10),

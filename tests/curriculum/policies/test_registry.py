@@ -84,7 +84,7 @@ def test_every_draw_has_n_valid_rows_of_the_stages_buckets(make_policy, name, ad
 
 
 @pytest.mark.parametrize("name", POLICIES)
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(st.tuples(*[st.integers(0, 3)] * 4).filter(any), st.tuples(*[st.integers(0, 3)] * 4), st.data())
 def test_floors_hold_and_only_their_buckets_join(make_policy, counted, name, weights, parts, data):
     mix = {b: w / sum(weights) for b, w in zip(BUCKETS, weights, strict=True)}

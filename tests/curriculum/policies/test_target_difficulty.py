@@ -172,7 +172,7 @@ def test_a_draw_larger_than_the_data_repeats_as_little_as_it_must(make_policy):
     assert set(np.bincount(policy.draw(20), minlength=10)) <= {1, 2, 3}
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=4), st.integers(1, 120), st.integers(0, 9), st.data())
 def test_every_draw_is_full_and_valid(make_policy, sizes, n, spread, data):
     buckets = {f"b{i}": size for i, size in enumerate(sizes)}
@@ -192,7 +192,7 @@ def test_every_draw_is_full_and_valid(make_policy, sizes, n, spread, data):
         feed(policy, 1.0)
 
 
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(st.integers(2, 60), st.integers(1, 9), st.data())
 def test_no_prompt_comes_twice_into_a_batch_that_its_bucket_can_fill(make_policy, size, spread, data):
     n = data.draw(st.integers(1, size))
