@@ -17,7 +17,7 @@ from integration.curriculum_runs import (
     events,
     question,
 )
-from integration.verl_runs import Run, launch, train
+from integration.verl_runs import DIFFERENCE, Run, launch, train
 from integration.verl_toy import Toy
 from runs.receiver import Receiver, receiving
 
@@ -65,6 +65,12 @@ def test_stages_switch_and_the_very_next_batch_has_the_new_mix(whole, data):
             share = BLOCK["stages"][stage]["mix"].get(bucket, 0.0)
             assert drawn[bucket] == share * 8 * 4
             assert whole.metrics[step][f"curriculum/share/{bucket}"] == share
+
+
+def test_the_rollout_has_the_weights_of_the_actor(whole):
+    differences = whole.series(DIFFERENCE)
+    assert len(differences) == 6
+    assert max(differences.values()) < 1e-6
 
 
 def test_a_response_is_weighed_by_the_stage_its_prompt_was_drawn_in(whole, toy):

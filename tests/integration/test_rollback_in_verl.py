@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 from integration.curriculum_runs import BY_BUCKET, curriculum_recipe, ends_well, events
-from integration.verl_runs import Run, tensors, train
+from integration.verl_runs import DIFFERENCE, Run, tensors, train
 
 STAGES = [
     {"name": "first", "mix": {"easy": 1.0}, "exit": {"metric": "stage/steps", "at_least": 3}},
@@ -81,7 +81,7 @@ def test_training_goes_on_from_there_with_the_rollout_in_step(run):
     lora = [name for name in tensors(checkpoints / "witness", "model") if "lora_B" in name]
     last = tensors(checkpoints / "global_step_6" / "actor", "model")
     assert any(not torch.equal(last[name], tensors(checkpoints / "witness", "model")[name]) for name in lora)
-    assert max(run.series("training/rollout_probs_diff_max").values()) < 1e-5
+    assert max(run.series(DIFFERENCE).values()) < 1e-5
 
 
 def test_stage_checkpoints_outlive_the_ones_that_verl_removes(run):

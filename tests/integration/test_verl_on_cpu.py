@@ -5,12 +5,12 @@ from pathlib import Path
 
 import psutil
 import pytest
-from integration.verl_runs import Run, launch, toy_recipe, train
+from integration.verl_runs import DIFFERENCE, Run, launch, toy_recipe, train
 from integration.verl_toy import Toy
 
 pytest.importorskip("verl")
+pytestmark = pytest.mark.slow  # with a curriculum, test_curriculum_in_verl.py trains, and resumes a run that was killed
 
-DIFFERENCE = "training/rollout_probs_diff_max"
 LOSSES = ["actor/pg_loss", "actor/kl_loss", "actor/grad_norm", "critic/score/mean", DIFFERENCE]
 # KL against the reference runs the engine of the frozen policy too.
 FOUR_STEPS = {
@@ -72,7 +72,6 @@ def test_the_weights_do_change(whole: Run) -> None:
     assert whole.series("actor/kl_loss")[4] > 0, "the policy left the reference"
 
 
-@pytest.mark.slow  # with a curriculum, test_curriculum_in_verl.py resumes a run that was killed
 def test_a_resumed_run_generates_what_it_would_have_generated(whole: Run, resumed: Run) -> None:
     assert (resumed.code, resumed.errors) == (0, []), resumed.explain()
     assert list(resumed.series("training/global_step")) == [4]
@@ -80,13 +79,11 @@ def test_a_resumed_run_generates_what_it_would_have_generated(whole: Run, resume
     assert resumed.validation(4) == whole.validation(4)
 
 
-@pytest.mark.slow
 def test_a_resumed_run_learns_what_it_would_have_learned(whole: Run, resumed: Run) -> None:
     for name in LOSSES:
         assert resumed.series(name)[4] == whole.series(name)[4], name
 
 
-@pytest.mark.slow
 def test_weights_that_are_not_handed_over_show_in_the_log_probs(toy: Toy, tmp_path: Path) -> None:
     (tmp_path / "frozen_rollout.py").write_text(FROZEN)
     env = {"VERL_USE_EXTERNAL_MODULES": "frozen_rollout", "PYTHONPATH": str(tmp_path)}
@@ -97,7 +94,6 @@ def test_weights_that_are_not_handed_over_show_in_the_log_probs(toy: Toy, tmp_pa
     assert differences[3] > 1e-4, "a hundred times the difference of a run that hands them over, and more"
 
 
-@pytest.mark.slow
 def test_lora_adapters_are_merged_into_the_rollout(toy: Toy, tmp_path: Path) -> None:
     lora = {"actor_rollout_ref.model.lora_rank": 4, "actor_rollout_ref.model.lora_alpha": 8}
     run = train(tmp_path, toy_recipe(toy), lora | {"actor_rollout_ref.actor.optim.lr": 1e-2})
@@ -106,7 +102,6 @@ def test_lora_adapters_are_merged_into_the_rollout(toy: Toy, tmp_path: Path) -> 
     assert min(run.series("actor/grad_norm").values()) > 0
 
 
-@pytest.mark.slow
 def test_a_killed_run_leaves_no_process_and_had_begun_as_every_other(whole: Run, toy: Toy, tmp_path: Path) -> None:
     with launch(tmp_path, toy_recipe(toy), FOUR_STEPS) as running:
         running.wait_for_step(2)

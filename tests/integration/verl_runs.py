@@ -30,6 +30,8 @@ from integration.verl_toy import Toy
 
 # What a log must not say, even when the process exits with 0.
 ERRORS = re.compile(r"\bERROR\b|\bCRITICAL\b|Traceback \(most recent call last\)|dtype mismatch|Failed to load plugin")
+# How far the probabilities of a response have moved since it was generated: 0 where actor and rollout share weights.
+DIFFERENCE = "training/rollout_probs_diff_max"
 SEARCH_PATH = ["pkg://verl.trainer.config", "pkg://curriculum_verl.verl_plugin.config"]
 
 

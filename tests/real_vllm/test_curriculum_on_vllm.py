@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 from integration.curriculum_runs import BUCKETS, curriculum_recipe, ends_well, make_data
-from integration.verl_runs import Run, launch_arguments, with_overrides
+from integration.verl_runs import DIFFERENCE, Run, launch_arguments, with_overrides
 from integration.verl_toy import make_toy, write_model
 
 if find_spec("vllm") is None:
@@ -73,7 +73,7 @@ def test_stages_switch(run: Run) -> None:
 
 
 def test_vllm_has_the_weights_of_the_actor_at_every_step(run: Run) -> None:
-    differences = run.series("training/rollout_probs_diff_max")
+    differences = run.series(DIFFERENCE)
     assert list(differences) == [1, 2, 3, 4, 5, 6]
     assert max(differences.values()) < 1e-5
 
