@@ -33,10 +33,17 @@ EXAMPLES = """examples:
 """
 QUICK_SETTINGS, QUICK_ARMS, QUICK_SEEDS = ["skew"], ["uniform_16x4", "dapo_fast", "posterior"], 3
 FULL_SEEDS = 5
+MEASURED = (
+    "Accuracy is the mean over the levels, which count alike, however many prompts of each are trained on; {held_out} "
+    "prompts of each that are not trained on have {responses} responses each from every checkpoint. On its way to a "
+    "target the accuracy of a level is averaged with that of the checkpoints before and after, and between two "
+    "checkpoints a line is drawn; the least on the way is that of a single checkpoint. Tokens are those of all "
+    "responses that were generated to train on, those that a filter dropped included."
+)
 INTERVALS = (
     "A ratio is the geometric mean over the seeds, with a 95 % bootstrap interval over the seeds in brackets. That is "
-    "too narrow for few seeds: of three it is the least and the most, which holds the truth three times in four, of "
-    "two one time in two. All seeds share the model and the prompts."
+    "too narrow for few seeds: of five it holds the truth five times in six; of three it is the least and the most, "
+    "which holds it three times in four, of two one time in two. All seeds share the model and the prompts."
 )
 BUCKETING = (
     "Bucketing took {:,} generated tokens before, once for the model and these prompts and not counted above; uniform "
@@ -131,7 +138,8 @@ def show(folder: Path, tasks: Sequence[Any], json_path: Path | None, collected: 
     from learning.goals import judged
     from learning.records import collect, record
     from learning.report import render
-    from learning.settings import SETTINGS
+    from learning.running import MEASURED_WITH
+    from learning.settings import HELD_OUT, SETTINGS
     from report import render_goals, write_json
 
     arms, goals = read_arms(), []
@@ -143,6 +151,7 @@ def show(folder: Path, tasks: Sequence[Any], json_path: Path | None, collected: 
         return 1
     for where, count in Counter(run.done_on for run in done).items():
         print(f"{where}\n- runs: {count}", end="\n\n")
+    print(MEASURED.format(held_out=HELD_OUT, responses=MEASURED_WITH), end="\n\n")
     print(INTERVALS, end="\n\n")
     for name in dict.fromkeys(run.setting for run in done):
         runs = [run for run in done if run.setting == name]

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from curriculum_verl.curriculum.policies import POLICIES
 from curriculum_verl.errors import InputError
 
 SCRIPT = Path(__file__).parent / "bench_learning.py"
@@ -56,6 +57,8 @@ def test_every_arm_is_a_run_that_verl_accepts(learning, tmp_path, monkeypatch):
         curriculum = load_config(engine_block(config), buckets=names)
         assert curriculum.seed == 3
         assert curriculum.policy.name == EXPECTED.get(arm.name, arm.name), arm.name
+        decided_by = {"name": curriculum.policy.name, **curriculum.policy.parameters}
+        assert decided_by.items() <= arm.decided_by.items(), arm.name
         assert config.algorithm.filter_groups.enable == arm.name.startswith(("dapo", "posterior_filter"))
         assert arm.baseline == arm.name.startswith("uniform")
         assert arm.goes_on == arm.name.startswith(("uniform", "dapo"))
@@ -64,7 +67,7 @@ def test_every_arm_is_a_run_that_verl_accepts(learning, tmp_path, monkeypatch):
 
 EXPECTED = {
     **dict.fromkeys(("uniform_32x8", "uniform_16x4", "uniform_16x4_fast"), "uniform"),
-    **dict.fromkeys(("uniform_8x4", "uniform_8x4_slow"), "uniform"),
+    **dict.fromkeys(("uniform_16x4_slow", "uniform_8x4", "uniform_8x4_slow"), "uniform"),
     **dict.fromkeys(("dapo", "dapo_fast", "dapo_16x4", "cumulative"), "uniform"),
     **dict.fromkeys(("posterior_slow", "posterior_sharp", "posterior_8x4", "posterior_8x4_fast"), "posterior"),
     **dict.fromkeys(("posterior_admission", "posterior_filter"), "posterior"),
@@ -119,7 +122,8 @@ def test_tokens_of_all_buckets_count_and_those_of_a_resumed_step_once(learning, 
     running, path = learning("running"), tmp_path / "curriculum.jsonl"
 
     def step(number: int, hard: int, share: float) -> dict[str, object]:
-        told = {"tokens/easy": 10, "tokens/hard": hard, "filtering_rate": share}
+        drawn = {"drawn/easy": 2 * number, "drawn/hard": hard / 10}
+        told = {"tokens/easy": 10, "tokens/hard": hard, "filtering_rate": share} | drawn
         metrics = {f"curriculum/{name}": value for name, value in told.items()} | {"timing_s/step": 2.0}
         return {"kind": "step", "step": number, "time": 1.0, "stage": "all", "metrics": metrics, "exit": []}
 
@@ -129,9 +133,36 @@ def test_tokens_of_all_buckets_count_and_those_of_a_resumed_step_once(learning, 
     history = read_history(path)
     assert running._tokens(history).tolist() == [0, 40, 100, 200]
     assert running._steps_within(100, history) == [1, 2]
-    curve = running._curve(history, {0: {"one": 0.1}, 2: {"one": 0.4}}, 100)
+    curve = running._curve(history, {0: {"one": 0.1}, 2: {"one": 0.4}}, 100, 7)
     assert (curve.tokens, curve.seconds) == ([0, 100], [0, 4])
-    assert curve.informative == pytest.approx(0.6), "of the steps within the budget"
+    assert curve.informative == pytest.approx((5 * 0.5 + 4 * 0.7) / 9), "of the groups within the budget"
+    assert curve.validation == 7
+
+
+def test_another_default_of_the_policy_is_another_run(learning, tmp_path, monkeypatch):
+    running, setting = learning("running"), learning("settings").SETTINGS["main"]
+    task = running.Task(setting, learning("arms").read_arms()["posterior"], 0)
+    task.agree(tmp_path)
+    assert task.asked["policy"]["sharpness"] == 5.0
+    monkeypatch.setitem(POLICIES["posterior"].__init__.__kwdefaults__, "sharpness", 6.0)
+    with pytest.raises(InputError, match=r"was begun with other settings than now \(policy\)"):
+        task.agree(tmp_path)
+
+
+def test_tokens_of_validations_are_counted_with_the_ends_of_responses(learning, tmp_path, monkeypatch):
+    from examples.demo import model
+
+    running, setting = learning("running"), learning("settings").SETTINGS["main"]
+    model.save(model.make_model(0), running.warmed_up(tmp_path, setting.family))
+    task, place = running.Task(setting, learning("arms").read_arms()["mixture"], 0), tmp_path / "run"
+    assert running._validated(tmp_path, task, place, 20) == 0
+    (place / running.VALIDATIONS).mkdir(parents=True)
+    for step, outputs in {0: ["12", ""], 10: ["7"], 30: ["1"]}.items():
+        lines = [json.dumps({"input": "1+1", "output": output}) + "\n" for output in outputs]
+        (place / running.VALIDATIONS / f"{step}.jsonl").write_text("".join(lines))
+    assert running._validated(tmp_path, task, place, 20) == 3 + 1 + 2
+    (place / running.VALIDATIONS / "10.jsonl").write_text(json.dumps({"output": "1" * 14}))
+    assert running._validated(tmp_path, task, place, 20) == 3 + 1 + 14, "cut off, it has no end"
 
 
 def test_who_is_mislabelled_gets_the_scores_of_another(learning, tmp_path):

@@ -1,5 +1,6 @@
 """What is made of the curves of runs: when a target is reached, how arms compare, and what the report says of them."""
 
+import msgspec
 import pytest
 
 
@@ -9,7 +10,8 @@ def test_a_target_is_reached_between_two_measurements(learning, made_up):
     assert curve.reached(0.45, "steps") == pytest.approx(25)
     assert curve.reached(0.0, "tokens") == 0
     assert curve.reached(0.8, "tokens") is None
-    assert curve.least(400, "one") == pytest.approx(0.1), "of what training left"
+    assert curve.least(400, "one") == 0.0, "of what training left"
+    assert made_up(0.0, 0.9, 0.2, 0.9).least(300, "one") == 0.2, "a dip is told as it was"
     assert curve.after(35, "one", "steps") == pytest.approx(0.675)
     assert made_up(0.2, 0.8, 0.8).reached(0.5, "tokens") > 0, "no arm is there before it begins"
     assert curve.after(400, "one") == pytest.approx(0.75)
@@ -92,3 +94,15 @@ def test_the_best_baseline_spends_the_fewest_tokens(learning, made_up):
     assert best({"slow": {0: slow}, "fast": {0: fast}}, (0.3, 0.5)) == "fast"
     assert best({"never": {0: made_up(*[0.0] * 9)}, "fast": {0: fast}}, (0.5,)) == "fast"
     assert best({"never": {0: never}, "slow": {0: slow}}, (0.9,)) == "never", "it spent less, and is counted with that"
+    fastest = made_up(*(step / 10 for step in range(11)), every=25)
+    several = {"three": {0: fast, 1: slow, 2: slow}, "two": {0: slow, 1: fastest}, "one": {0: slow}}
+    assert best(several, (0.5,)) == "two", "by both seeds, not by the one that all have"
+
+
+def test_validations_that_cost_tokens_are_told(learning, made_up):
+    arms, setting = learning("arms").read_arms(), learning("settings").SETTINGS["skew"]
+    runs = {0: msgspec.structs.replace(made_up(0.1, 0.5), validation=12_000), 1: made_up(0.1, 0.5)}
+    text = learning("report").render(setting, arms, {"mixture": runs, "bandit": {0: made_up(0.1, 0.5)}})
+    told = {line.partition(":")[0]: line for line in text.splitlines() if line.startswith("- ")}
+    assert "its validations took 6,000 tokens, which are not counted" in told["- `mixture`"]
+    assert "validations" not in told["- `bandit`"]

@@ -1,6 +1,6 @@
 """An arm against the baseline, seed by seed: how many times as much the baseline spends to get as far."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -80,21 +80,24 @@ def accuracies(
 
 
 def best(runs: Mapping[str, Mapping[int, Curve]], targets: Sequence[float]) -> str:
-    """The name of whose runs spend the fewest tokens, by the seeds that all have done if there are such.
+    """The name of whose runs spend the fewest tokens: each challenges the best before it by the seeds that both have.
 
     Who does not arrive is counted with all that it spent.
     """
-    common = set.intersection(*(set(of) for of in runs.values()))
 
     def spent(curve: Curve, target: float) -> float:
         reached = curve.reached(target, "tokens")
         return curve.tokens[-1] if reached is None else max(reached, 1.0)
 
-    def mean(name: str) -> float:
-        curves = [curve for seed, curve in runs[name].items() if seed in common or not common]
-        return geometric([spent(curve, target) for curve in curves for target in targets])
+    def mean(name: str, seeds: Iterable[int]) -> float:
+        return geometric([spent(runs[name][seed], target) for seed in seeds for target in targets])
 
-    return min(runs, key=mean)
+    chosen, *others = sorted(runs, key=lambda name: -len(runs[name]))
+    for name in others:
+        common = runs[chosen].keys() & runs[name].keys()
+        if common and mean(name, common) < mean(chosen, common):
+            chosen = name
+    return chosen
 
 
 def geometric(ratios: Sequence[float]) -> float:

@@ -13,7 +13,8 @@ Figures = NDArray[np.float64]
 class Curve(msgspec.Struct, frozen=True):
     """Figures after some steps, the model before the first among them.
 
-    `informative` is the share of groups whose rewards differed, within the budget.
+    Within the budget: `informative` is the share of groups whose rewards differed, `validation` the tokens of verl's
+    own validations, which are not among the others.
     """
 
     steps: list[int]
@@ -21,6 +22,7 @@ class Curve(msgspec.Struct, frozen=True):
     seconds: list[float]
     accuracy: dict[str, list[float]]  # by level
     informative: float
+    validation: int = 0
 
     def axis(self, axis: Axis) -> Figures:
         """What was spent by each of the steps."""
@@ -58,9 +60,9 @@ class Curve(msgspec.Struct, frozen=True):
         return float(np.interp(until, self.axis(axis), self.level(level)))
 
     def least(self, until: float, level: str, axis: Axis = "tokens") -> float:
-        """What was kept of a level at the worst moment of training before."""
+        """What was kept of a level at the worst moment of training before, as it was measured: a dip is no noise."""
         within = (self.axis(axis) <= until) & (self.axis("steps") > 0)
-        return float(self.level(level)[within].min())
+        return float(np.array(self.accuracy[level])[within].min())
 
 
 def smoothed(values: Figures) -> Figures:

@@ -7,12 +7,12 @@ from report import Goal
 from learning.arms import Arm
 from learning.comparing import accuracies, best, compare
 from learning.curves import Curve
-from learning.report import Curves
+from learning.report import Curves, spent_by_all
 from learning.settings import Setting
 
 DEFAULT, FILTERS = "posterior", ("dapo", "dapo_fast", "dapo_16x4")
 WANTED = {"skew": {0.7: 3.0, 0.8: 2.5}, "main": {0.7: 0.95, 0.8: 0.95}}
-WANTED_OF_FILTER = 5.0
+WANTED_OF_FILTER = {"skew": 5.0}
 FEWEST = 3  # seeds by which the end of an interval says anything
 
 
@@ -24,15 +24,15 @@ def judged(setting: Setting, arms: Mapping[str, Arm], curves: Curves) -> Iterato
     ours = curves[DEFAULT]
     filters = {name: curves[name] for name in FILTERS if name in curves}
     for target, wanted in WANTED[setting.name].items():
-        ends = setting.name == "skew"
-        yield from _fewer_tokens(setting, baselines, ours, target, wanted, ends)
-        if ends and filters:
-            yield from _fewer_tokens(setting, filters, ours, target, WANTED_OF_FILTER, ends)
-    yield from _kept(setting, baselines[best(baselines, setting.targets)], ours)
+        yield from _fewer_tokens(setting, baselines, ours, target, wanted)
+        if filters and setting.name in WANTED_OF_FILTER:
+            yield from _fewer_tokens(setting, filters, ours, target, WANTED_OF_FILTER[setting.name])
+    theirs = baselines[best(baselines, setting.targets)]
+    yield from _kept(setting, theirs, ours, spent_by_all(setting, curves))
 
 
 def _fewer_tokens(
-    setting: Setting, others: Curves, ours: Mapping[int, Curve], target: float, wanted: float, ends: bool
+    setting: Setting, others: Curves, ours: Mapping[int, Curve], target: float, wanted: float
 ) -> Iterator[Goal]:
     """Against the best of the others. A bound decides only where it lies on the right side of what is wanted."""
     name = best(others, [target])
@@ -51,15 +51,14 @@ def _fewer_tokens(
         return Goal(said, seeds, value, wanted, at_most=False, note=told, undecided=open_)
 
     yield goal(said, found.value, wanted)
-    if ends:
+    if wanted > 1:  # then the seeds should tell, too
         few = f"fewer than {FEWEST} seeds" if found.seeds < FEWEST else ""
         yield goal(f"{said}, lower end of the interval", found.low, 1.0, few)
 
 
-def _kept(setting: Setting, theirs: Mapping[int, Curve], ours: Mapping[int, Curve]) -> Iterator[Goal]:
+def _kept(setting: Setting, theirs: Mapping[int, Curve], ours: Mapping[int, Curve], until: float) -> Iterator[Goal]:
     """What is left of the easiest level at the worst moment, seed by seed."""
     level = next(iter(next(iter(ours.values())).accuracy))
-    until = min([setting.budget, *(run.tokens[-1] for run in (*theirs.values(), *ours.values()))])
     found = accuracies(theirs, ours, lambda run: run.least(until, level))
     if found is not None:
         value, low, high = found

@@ -21,17 +21,23 @@ def render(setting: Setting, arms: Mapping[str, Arm], curves: Curves) -> str:
     parts = [f"### {setting.name}: {setting.words}"]
     baseline = best(baselines, setting.targets) if baselines else None
     if baseline:
-        parts += [_ratios(setting, curves, baseline, axis) for axis in AXES]
+        which = f"the {'best' if len(baselines) > 1 else 'only'} baseline, `{baseline}`,"
+        parts += [_ratios(setting, curves, baseline, which, axis) for axis in AXES]
     everyone = [run for runs in curves.values() for run in runs.values()]
     parts += [
-        _accuracies(curves, baseline, min([setting.budget, *(run.tokens[-1] for run in everyone)]), "tokens"),
+        _accuracies(curves, baseline, spent_by_all(setting, curves), "tokens"),
         _accuracies(curves, baseline, min(run.steps[-1] for run in everyone), "steps"),
         _described(arms, curves),
     ]
     return "\n\n".join(parts)
 
 
-def _ratios(setting: Setting, curves: Curves, baseline: str, axis: Axis) -> str:
+def spent_by_all(setting: Setting, curves: Curves) -> float:
+    """The tokens up to which every run can be looked at."""
+    return min([setting.budget, *(run.tokens[-1] for runs in curves.values() for run in runs.values())])
+
+
+def _ratios(setting: Setting, curves: Curves, baseline: str, which: str, axis: Axis) -> str:
     """Of one axis, to every target."""
 
     def cells() -> Iterator[list[str]]:
@@ -45,9 +51,12 @@ def _ratios(setting: Setting, curves: Curves, baseline: str, axis: Axis) -> str:
             yield [f"`{name}`", str(len(runs)), *told]
 
     titles = ["arm", "seeds", *(f"to {target:g}" for target in setting.targets)]
-    said = f"{axis.capitalize()} of the best baseline, `{baseline}`, over the arm's; above 1 the arm is faster."
+    said = f"{axis.capitalize()} of {which} over the arm's; above 1 the arm is faster."
     if axis == "seconds":
-        said += " They are those of verl's steps as they passed: runs that are done side by side slow each other."
+        said += (
+            " They are those of verl's steps as they passed: runs that are done side by side slow each other, and the "
+            "same steps took twice as long in one run as in another. By them no arm is to be preferred to another."
+        )
     return f"{said}\n\n{table(titles, cells())}"
 
 
@@ -111,6 +120,8 @@ def _described(arms: Mapping[str, Arm], curves: Curves) -> str:
     def lines() -> Iterator[str]:
         for name, runs in curves.items():
             share = np.mean([run.informative for run in runs.values()])
-            yield f"- `{name}`: {arms[name].words}; {share:.0%} of its groups had a signal"
+            validation = np.mean([run.validation for run in runs.values()])
+            besides = f"; its validations took {validation:,.0f} tokens, which are not counted" if validation else ""
+            yield f"- `{name}`: {arms[name].words}; {share:.0%} of its groups had a signal{besides}"
 
     return "\n".join(lines())

@@ -26,6 +26,7 @@ MEASURED_WITH = 4  # responses to each held-out prompt
 LOOK_EVERY = 1.0  # seconds
 LAST_WORDS = 25
 RESULT = "result.json"
+VALIDATIONS = "validations"
 FIRST = "step_0"
 
 
@@ -50,8 +51,9 @@ class Task:
     @property
     def asked(self) -> dict[str, Any]:
         """All that a run depends on, but for the code and what its setting was made of."""
-        own = {"recipe": self.arm.recipe, "written": self.arm.written, "buckets": self.arm.buckets}
-        told = dict(override.partition("=")[::2] for override in (*read_sizes(), *self.arm.overrides))
+        arm = self.arm
+        own = {"recipe": arm.recipe, "written": arm.written, "buckets": arm.buckets, "policy": arm.decided_by}
+        told = dict(override.partition("=")[::2] for override in (*read_sizes(), *arm.told))
         return {**own, "told": told, "budget": self.budget, "measured_with": MEASURED_WITH}
 
     def folder(self, root: Path) -> Path:
@@ -88,7 +90,8 @@ def run(root: Path, task: Task) -> None:
     history = read_history(metrics_file(place))
     accuracy = _measure(root, task, place, _steps_within(task.budget, history))
     with replacing(place / RESULT) as file:
-        found = msgspec.to_builtins(_curve(history, accuracy, task.setting.budget)) | {
+        validation = _validated(root, task, place, max(_steps_within(task.setting.budget, history), default=0))
+        found = msgspec.to_builtins(_curve(history, accuracy, task.setting.budget, validation)) | {
             "done_on": told_of_machine("torch", "verl", "transformers")
         }
         file.write(msgspec.json.encode(found))
@@ -106,11 +109,12 @@ def arguments(root: Path, task: Task) -> list[str]:
         f"curriculum.data={data}",
         f"reward.custom_reward_function.path={REWARD}",
         f"trainer.default_local_dir={place / 'checkpoints'}",
+        f"trainer.validation_data_dir={place / VALIDATIONS}",
         f"++curriculum.seed={task.seed}",
         f"actor_rollout_ref.rollout.seed={task.seed}",
         f"data.seed={task.seed}",
     ]
-    return ["--config-path", str(RECIPES), "--config-name", task.arm.recipe, *read_sizes(), *task.arm.overrides, *own]
+    return ["--config-path", str(RECIPES), "--config-name", task.arm.recipe, *read_sizes(), *task.arm.told, *own]
 
 
 def _train(root: Path, task: Task, place: Path) -> None:
@@ -171,18 +175,40 @@ def _measure(root: Path, task: Task, place: Path, steps: list[int]) -> dict[int,
     return accuracy
 
 
-def _curve(history: History, accuracy: dict[int, dict[str, float]], budget: int) -> Curve:
+def _validated(root: Path, task: Task, place: Path, last: int) -> int:
+    """Tokens that verl's own validations took up to a step, each response with the one that ends it."""
+    files = [file for file in (place / VALIDATIONS).glob("*.jsonl") if int(file.stem) <= last]
+    told = [json.loads(line)["output"] for file in files for line in file.read_text().splitlines()]
+    if not told:
+        return 0
+    from transformers import AutoTokenizer
+
+    lengths = map(len, AutoTokenizer.from_pretrained(warmed_up(root, task.setting.family))(told)["input_ids"])
+    return sum(min(length + 1, MOST_TOKENS) for length in lengths)
+
+
+def _curve(history: History, accuracy: dict[int, dict[str, float]], budget: int, validation: int) -> Curve:
     steps = sorted(accuracy)
     tokens, seconds = _tokens(history), np.zeros(history.step + 1)
     told, step_seconds = history.metrics.series("timing_s/step")
     seconds[told] = step_seconds
-    drawn, filtering = history.metrics.series("curriculum/filtering_rate")
-    filtering = filtering[tokens[drawn] <= budget]
     levels = list(accuracy[0])
     return Curve(
         steps=steps,
         tokens=[float(tokens[step]) for step in steps],
         seconds=[float(np.cumsum(seconds)[step]) for step in steps],
         accuracy={level: [accuracy[step][level] for step in steps] for level in levels},
-        informative=float(filtering.mean()) if filtering.size else float("nan"),
+        informative=_informative(history, tokens <= budget),
+        validation=validation,
     )
+
+
+def _informative(history: History, within: np.ndarray) -> float:
+    """The share of groups whose rewards differed, those that a filter dropped included."""
+    told, share = history.metrics.series("curriculum/filtering_rate")
+    drawn = np.zeros(history.step + 1)
+    for bucket in history.buckets:
+        steps, total = history.metrics.series(f"curriculum/drawn/{bucket}")
+        drawn[steps] += total
+    groups = np.diff(drawn, prepend=0.0)[told] * within[told]
+    return float(np.average(share, weights=groups)) if groups.any() else float("nan")

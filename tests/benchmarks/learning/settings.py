@@ -66,7 +66,7 @@ SETTINGS = {
             {0: 4000, 1: 400, 2: 300, 3: 300, 4: 5000},
             budget=100_000,
             late_budget=160_000,
-            targets=(0.48, 0.5),
+            targets=(0.5,),
             family=KINDS,
         ),
     )
