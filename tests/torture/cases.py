@@ -77,7 +77,7 @@ CASES = (
         "A long run of the engine",
         "The curriculum with its posterior policy, replay and admission on many made-up prompts, against a simulated "
         "learner. It tells a metrics file of every step and saves its state every few steps, as a trainer does. "
-        "Memory, the size of the state and the time of a step must not grow.",
+        "Memory, files and the size of the state must not grow once they have settled.",
         engine.next_run,
         ("steps", "prompts"),
     ),

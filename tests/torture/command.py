@@ -18,6 +18,7 @@ from pathlib import Path
 from benchmarks.claiming import claimed
 from torture.cases import CASES, Case
 from torture.composing import compose
+from torture.engine_run import SETTLED
 from torture.outcome import Outcome, TroubleError, begun, code_now, keep, kept
 from torture.work import Work
 
@@ -51,17 +52,26 @@ def build_parser(cases: Sequence[Case]) -> argparse.ArgumentParser:
     what = made.add_mutually_exclusive_group()
     what.add_argument("--only", nargs="+", choices=names, metavar="CASE", help=f"these: {', '.join(names)}")
     what.add_argument("--write", action="store_true", help="run nothing, write the page from what is kept")
-    for name, words in (
-        ("steps", "steps of the engine"),
-        ("prompts", "its prompts"),
-        ("real-steps", "steps of verl"),
-        ("examples", "inputs of every fuzz test"),
+    for name, kind, words in (
+        ("steps", _long_enough, "steps of the engine"),
+        ("prompts", count, "its prompts"),
+        ("real-steps", count, "steps of verl"),
+        ("examples", count, "inputs of every fuzz test"),
     ):
         value = getattr(default, name.replace("-", "_"))
-        made.add_argument(f"--{name}", type=count, default=value, metavar="N", help=f"{words} (%(default)s)")
+        made.add_argument(f"--{name}", type=kind, default=value, metavar="N", help=f"{words} (%(default)s)")
     made.add_argument("--folder", type=Path, default=ROOT / "build" / "torture", help="where outcomes are kept")
     made.add_argument("--page", type=Path, default=ROOT / "docs" / "reliability.md", help="what is written")
     return made
+
+
+def _long_enough(text: str) -> int:
+    least = 2 * SETTLED
+    if (steps := count(text)) < least:
+        raise argparse.ArgumentTypeError(
+            f"got {steps:,}, expected at least {least:,}: before, its state is still growing"
+        )
+    return steps
 
 
 def main(argv: Sequence[str] | None = None, cases: Sequence[Case] = CASES) -> int:

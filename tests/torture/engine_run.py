@@ -20,6 +20,12 @@ from curriculum_verl.simulation.worlds import invented_learner
 BUCKETS = ("easy", "medium", "hard")
 BATCH, RESPONSES, SAVE_EVERY, VALIDATE_EVERY, TRIALS = 64, 8, 10, 10, 200
 STATE = "curriculum.json"
+SETTLED = 1000  # steps until what a curriculum remembers of the last steps is all there
+
+
+def early_step(steps: int) -> int:
+    """When a run is looked at first, as the state grows until it has settled."""
+    return max(SETTLED, steps // 10)
 
 
 def block(steps: int) -> dict[str, Any]:
@@ -44,7 +50,7 @@ def state_files(folder: Path) -> list[Path]:
 
 
 def play(folder: Path, steps: int, prompts: int, seed: int) -> dict[str, float]:
-    """Memory, sizes and times after a tenth of the steps and after all of them."""
+    """Memory, sizes and times early in the run and after all of it."""
     share = prompts // len(BUCKETS)
     sizes = dict.fromkeys(BUCKETS[:-1], share) | {BUCKETS[-1]: prompts - share * (len(BUCKETS) - 1)}
     world = invented_learner(sizes, seed)
@@ -52,7 +58,7 @@ def play(folder: Path, steps: int, prompts: int, seed: int) -> dict[str, float]:
     reporter = Reporter(folder / METRICS, curriculum)
     random, counts = np.random.default_rng(seed), np.full(BATCH, RESPONSES)
     reporter.begin(0)
-    early, window = max(1, steps // 10), max(1, steps // 10)
+    early, window = early_step(steps), steps // 10
     spent, saving, found = [], [], {}
     for step in range(1, steps + 1):
         start = time.process_time()

@@ -12,6 +12,7 @@ from torture.cases import CASES, Case
 from torture.comparing import differences
 from torture.composing import compose, sections
 from torture.engine import grown
+from torture.engine_run import play
 from torture.faults import both, told_badly
 from torture.outcome import Record, TroubleError, begun, keep, kept
 from torture.processes import Ended, Moment, Times, run
@@ -336,10 +337,17 @@ def test_metrics_of_a_resumed_run_count_once_and_must_be_those_of_the_whole(tmp_
 
 
 def test_what_grows_is_told_of():
-    flat = {f"{when} {what}": 5.0 for when in ("early", "late") for what in ("MB", "state bytes", "files", "ms a step")}
-    flat |= {"early ms a save": 9.0, "late ms a save": 9.0, "early metrics bytes": 100.0, "late metrics bytes": 1000.0}
-    assert grown(flat, 100) == []
-    assert len(grown(flat | {"late MB": 6.0, "late metrics bytes": 2000.0}, 100)) == 2
+    flat = {f"{when} {what}": 5.0 for when in ("early", "late") for what in ("MB", "state bytes", "files")}
+    flat |= {"early metrics bytes": 1000.0, "late metrics bytes": 5000.0, "early ms a save": 1.0, "late ms a save": 9.0}
+    assert grown(flat, 5000) == [], "what a busy machine takes is no failure"
+    assert len(grown(flat | {"late MB": 6.0, "late metrics bytes": 10_000.0}, 5000)) == 2
+
+
+def test_the_shortest_run_of_the_engine_is_flat_and_a_shorter_one_is_refused(tmp_path, capsys):
+    assert grown(play(tmp_path, 2000, 3000, seed=1), 2000) == []
+    with pytest.raises(SystemExit):
+        command.main(["--steps", "1999"])
+    assert "got 1,999, expected at least 2,000" in capsys.readouterr().err
 
 
 def test_a_kill_is_the_same_for_the_same_seed_and_the_shares_add_up():
