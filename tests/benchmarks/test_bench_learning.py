@@ -133,6 +133,8 @@ def test_tokens_of_all_buckets_count_and_those_of_a_resumed_step_once(learning, 
     history = read_history(path)
     assert running._tokens(history).tolist() == [0, 40, 100, 200]
     assert running._steps_within(100, history) == [1, 2]
+    path.write_text("".join(f"{json.dumps(line)}\n" for line in [start, step(1, 30, 0.5), step(3, 90, 0.1)]))
+    assert running._tokens(read_history(path)).tolist() == [0, 40, 110, 210], "a kill took the line of the second step"
     curve = running._curve(history, {0: {"one": 0.1}, 2: {"one": 0.4}}, 100, 7)
     assert (curve.tokens, curve.seconds) == ([0, 100], [0, 4])
     assert curve.informative == pytest.approx((5 * 0.5 + 4 * 0.7) / 9), "of the groups within the budget"

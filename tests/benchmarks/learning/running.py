@@ -141,11 +141,14 @@ def _spent(place: Path) -> float:
 
 
 def _tokens(history: History) -> np.ndarray:
-    """Tokens so far, after every step."""
+    """Tokens so far, after every step; one whose line a kill has lost counts as much as the others do on average."""
     total = np.zeros(history.step + 1)
     for bucket in history.buckets:
         steps, tokens = history.metrics.series(f"curriculum/tokens/{bucket}")
         total[steps] += tokens
+    lost = total[1:] == 0
+    if not lost.all():
+        total[1:][lost] = total[1:][~lost].mean()
     return np.cumsum(total)
 
 
