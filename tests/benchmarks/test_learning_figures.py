@@ -74,6 +74,9 @@ def test_the_report_says_what_loses(learning, made_up):
     row = next(line for line in text.splitlines() if line.startswith("| `dapo`"))
     assert row.count("<=") == len(setting.targets)
     assert "arrive 0 and 1 of 1" in row
+    assert "Tokens of the only baseline, `uniform_16x4`," in text
+    two = learning("report").render(setting, arms, {"uniform_16x4": {0: good}, "uniform_8x4": {0: bad}})
+    assert "Tokens of the best baseline, `uniform_16x4`," in two
     neither = learning("report").render(setting, arms, {"uniform_16x4": {0: bad}, "dapo": {0: bad}})
     rows = [line for line in text.splitlines() if line.startswith("| `dapo`")]
     area = [learning("curves").Curve.area(run, 400) for run in (good, bad)]

@@ -60,7 +60,7 @@ class Curve(msgspec.Struct, frozen=True):
         return float(np.interp(until, self.axis(axis), self.level(level)))
 
     def least(self, until: float, level: str, axis: Axis = "tokens") -> float:
-        """What was kept of a level at the worst moment of training before, as it was measured: a dip is no noise."""
+        """What was kept of a level at the worst moment of training before; smoothing would hide that."""
         within = (self.axis(axis) <= until) & (self.axis("steps") > 0)
         return float(np.array(self.accuracy[level])[within].min())
 

@@ -54,8 +54,8 @@ def _ratios(setting: Setting, curves: Curves, baseline: str, which: str, axis: A
     said = f"{axis.capitalize()} of {which} over the arm's; above 1 the arm is faster."
     if axis == "seconds":
         said += (
-            " They are those of verl's steps as they passed: runs that are done side by side slow each other, and the "
-            "same steps took twice as long in one run as in another. By them no arm is to be preferred to another."
+            " They are those of verl's steps as they passed: runs that are done side by side slow each other, so these "
+            "tell of the machine as much as of the arms."
         )
     return f"{said}\n\n{table(titles, cells())}"
 
