@@ -346,7 +346,7 @@ def test_what_grows_is_told_of():
 def test_the_shortest_run_of_the_engine_is_flat_and_a_shorter_one_is_refused(tmp_path, capsys):
     assert grown(play(tmp_path, 2000, 3000, seed=1), 2000) == []
     with pytest.raises(SystemExit):
-        command.main(["--steps", "1999"])
+        command.build_parser(CASES).parse_args(["--steps", "1999"])
     assert "got 1,999, expected at least 2,000" in capsys.readouterr().err
 
 
