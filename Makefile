@@ -82,9 +82,11 @@ screenshots: $(READY) browser ## the docs' pictures of the monitor, by the tests
 	SCREENSHOTS=docs $(BIN)/pytest tests/monitor/test_access.py -k pictures
 
 torture: $(READY) ## kills, faults, long runs and fuzzing, and docs/reliability.md (three hours; goes on where interrupted)
+	$(PIP) install --quiet --constraint constraints-cpu.txt --editable '.[fuzz]'
 	$(BIN)/python tests/torture $(ARGS)
 
 fuzz: $(READY) ## parsers and rewards against a million made-up inputs (an hour or two; goes on where it was interrupted)
+	$(PIP) install --quiet --constraint constraints-cpu.txt --editable '.[fuzz]'
 	$(BIN)/python tests/torture --only fuzz $(ARGS)
 
 clean: ## remove .venv and everything that was built

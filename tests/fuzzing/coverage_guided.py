@@ -1,9 +1,9 @@
 """A fuzzer that is guided by what its inputs reach, on the readers of files and texts that targets.py names.
 
-    pip install atheris        # not a dependency of this project
+    pip install '.[fuzz]'      # Atheris, which `make fuzz` runs it with
     python tests/fuzzing/coverage_guided.py --target "state file" --seconds 60
 
-It begins with the good input of the target and keeps what reached new lines in build/fuzzing/TARGET, for the next run.
+It begins with the good input of the target and keeps what reached new lines in a folder, for the next run.
 A crash is printed with its input, and the exit code is not 0. Other options are those of libFuzzer, behind `--`.
 """
 
@@ -13,37 +13,29 @@ from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-MODULES = [
-    "curriculum_verl.rollouts",
-    "curriculum_verl.trajectories",
-    "curriculum_verl.curriculum",
-    "curriculum_verl.runs",
-]
-MODULES += [
-    "curriculum_verl.manifest",
-    "curriculum_verl.rewards",
-    "curriculum_verl.bucketing",
-    "curriculum_verl.generation",
-]
+PARTS = ("rollouts", "trajectories", "curriculum", "runs", "manifest", "rewards", "bucketing", "generation", "sft")
+MODULES = [f"curriculum_verl.{part}" for part in PARTS]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--target", required=True, metavar="NAME", help="as targets.py names it")
     parser.add_argument("--seconds", type=int, default=60, metavar="N", help="(%(default)s)")
+    corpora = ROOT / "build" / "fuzzing"
+    parser.add_argument("--corpus", type=Path, metavar="FOLDER", help=f"({corpora.relative_to(ROOT)}/TARGET)")
     parser.add_argument("more", nargs="*", metavar="OPTION", help="of libFuzzer, such as -runs=1000")
     args = parser.parse_args(argv)
     try:
         import atheris
     except ImportError:
-        print("atheris is not there: pip install atheris", file=sys.stderr)
+        print("Atheris is not there: pip install '.[fuzz]'", file=sys.stderr)
         return 2
     with atheris.instrument_imports(include=MODULES, enable_loader_override=False):
         from fuzzing.targets import TARGETS
     if args.target not in TARGETS:
         parser.error(f"--target: got {args.target!r}, expected one of {', '.join(TARGETS)}")
     target = TARGETS[args.target]
-    corpus = ROOT / "build" / "fuzzing" / args.target.replace(" ", "_")
+    corpus = args.corpus or corpora / args.target.replace(" ", "_")
     corpus.mkdir(parents=True, exist_ok=True)
     (corpus / "good").write_bytes(target.good)
     place = corpus.with_name(".place")

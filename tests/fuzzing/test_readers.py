@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 from fuzzing.spoiling import EDITS, spoiled
 from fuzzing.targets import TARGETS
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rewards.made_up_texts import fuzz
 
+FEW = 2000  # inputs of mere bytes, which hardly ever get past a first look
 PLACES = 12  # at which something deep stands
 
 
@@ -33,7 +34,7 @@ def test_a_spoiled_input_is_read_or_refused_in_words(folder: Path, name: str, ed
 
 
 @pytest.mark.parametrize("name", TARGETS)
-@fuzz
+@settings(fuzz, max_examples=min(fuzz.max_examples, FEW))
 @given(st.binary(max_size=40))
 def test_bytes_of_any_kind_are_read_or_refused_in_words(folder: Path, name: str, content: bytes) -> None:
     TARGETS[name].read(content, folder)

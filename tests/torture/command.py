@@ -76,7 +76,8 @@ def _long_enough(text: str) -> int:
 
 def main(argv: Sequence[str] | None = None, cases: Sequence[Case] = CASES) -> int:
     args = build_parser(cases).parse_args(argv)
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in the background, and so by all that is started
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # what was started ends with us, whatever ends us
+        signal.signal(number, signal.default_int_handler)  # in the background the first is ignored, and by all started
     folder = args.folder.resolve()
     names = ("seed", "kills", "steps", "prompts", "real_steps", "examples")
     work = Work(folder / "work", **{name: getattr(args, name) for name in names})

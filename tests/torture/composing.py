@@ -43,7 +43,7 @@ def sections(page: str) -> dict[str, str]:
 
 def section(case: Case, outcome: Outcome) -> str:
     lines = [f"## {case.title}", "", case.words, "", *_outcome(outcome), ""]
-    lines += [f"- {line}" for line in _facts(outcome)]
+    lines += [f"- {line}" for line in _facts(case, outcome)]
     lines += _table(outcome)
     if outcome.failures:
         lines += ["", "What went wrong (all of it is in the case's file):", "", *_wrong(outcome)]
@@ -77,7 +77,7 @@ def _outcome(outcome: Outcome) -> list[str]:
     return [f"**{'Passed' if outcome.finished else 'Not finished, nothing wrong so far'}**: {parts}."]
 
 
-def _facts(outcome: Outcome) -> Iterator[str]:
+def _facts(case: Case, outcome: Outcome) -> Iterator[str]:
     kills = Counter(kill.partition(",")[0] for record in outcome.records for kill in record.kills)
     if kills:
         yield f"killed {counted(kills.total(), 'time')}: {', '.join(f'{who} {count}' for who, count in kills.items())}"
@@ -89,13 +89,13 @@ def _facts(outcome: Outcome) -> Iterator[str]:
         if record.figures:
             said = ", ".join(f"{name} {_number(value)}" for name, value in single.items())
             yield f"{record.what}: {said}" if said else record.what
-        elif "killed" not in record.what and not record.failures and not record.skipped:
+        elif not ("kills" in case.options or record.failures or record.skipped):  # kills are counted above
             yield f"{record.what}: as it should be"
     if inputs := sum(record.figures.get("inputs", 0) for record in outcome.records):
         yield f"inputs in all: {_number(inputs)}"
     yield f"by `{outcome.command}`, seed {outcome.seed}"
     yield f"on {outcome.machine}"
-    yield f"with {outcome.versions}"
+    yield f"with {outcome.versions}, code {outcome.code}"
 
 
 def _table(outcome: Outcome) -> Iterator[str]:

@@ -11,17 +11,19 @@ from torture import cut
 from torture.comparing import differences
 from torture.disks import NONE, READ_ONLY, full, mounting, on_disk
 from torture.outcome import Record
-from torture.processes import LONGEST, Ended, Moment, run, shorten, started, wait_until_begun
+from torture.processes import LONGEST, Ended, Moment, orphans, run, shorten, started, wait_until_begun, writes
 from torture.tools import OUT, TOOLS, Tool, inputs_of, is_taken, rerun, undisturbed, wrongly_taken
 from torture.work import Work
 
 LOST = ".lost"
 TRIES = 3  # to come before a run has ended
+FULL, NOT_WRITABLE = "the disk is full", "cannot be written to|may not"  # what is said of a disk
 ERROR = re.compile(r"^curriculum[-_]verl[^\n:]*: ", re.MULTILINE)  # what a command says begins with its name
 
 
 def told_badly(ended: Ended, code: int, *words: str) -> Iterator[str]:
-    """What is wrong with how a command ended: its code, a traceback, or words that its message lacks."""
+    """What is wrong with how a command ended: its code, a traceback, orphans, or words that its message lacks."""
+    yield from (f"still running after it: {orphan}" for orphan in ended.orphans)
     if (130 if ended.code == -signal.SIGINT else ended.code) != code:  # as a shell tells it
         yield f"got exit code {ended.code}, expected {code}: {ended.last}"
     if "Traceback (most recent call last)" in ended.said:
@@ -38,28 +40,24 @@ def message_of(said: str) -> str:
 
 
 def full_disk(work: Work, tool: Tool) -> Record:
-    return _disk(work, tool, "a full disk", "the disk is full")
+    whole, _ = undisturbed(work, tool)
+    size = sum(path.stat().st_size for path in (whole / "plain").rglob("*") if path.is_file())
+    return _disk(work, tool, "a full disk", full(size // 3), FULL)
 
 
 def read_only(work: Work, tool: Tool) -> Record:
-    return _disk(work, tool, "a disk that cannot be written to", "cannot be written to|may not")
+    return _disk(work, tool, "a disk that cannot be written to", READ_ONLY, NOT_WRITABLE)
 
 
-def _disk(work: Work, tool: Tool, what: str, words: str) -> Record:
+def _disk(work: Work, tool: Tool, what: str, options: str, message: str) -> Record:
     what = f"{tool.name} on {what}"
     space = mounting(work.folder)
     if space is None:
         return Record(what, skipped=NONE)
     whole, _ = undisturbed(work, tool)
-    size = sum(path.stat().st_size for path in (whole / "plain").rglob("*") if path.is_file())
-    options = full(size // 3) if words == "the disk is full" else READ_ONLY
     first, second, kept = on_disk(tool.words(inputs_of(work)), work.fresh("place"), options, space)
-    failures = [*told_badly(first, 1, words)]
-    if second.code != 0:
-        failures.append(f"with room again: exit code {second.code}: {second.last}")
-    else:
-        failures += differences(kept / OUT, whole / "plain")
-    return Record(what, failures=tuple(failures))
+    failures = [*told_badly(first, 1, message), *(f"with room again: {wrong}" for wrong in second.wrong)]
+    return Record(what, failures=tuple(failures or differences(kept / OUT, whole / "plain")))
 
 
 @contextmanager
@@ -96,26 +94,33 @@ def two_processes(work: Work, tool: Tool) -> Record:
     return Record(f"{tool.name}, two processes on one folder", failures=tuple(found))
 
 
-def both(words: Sequence[str], fresh: Callable[[], Path], refusal: str) -> tuple[Path, list[str]]:
+def both(
+    words: Sequence[str], fresh: Callable[[], Path], refusal: str, told: Callable[..., Iterator[str]] = told_badly
+) -> tuple[Path, list[str]]:
     """Where two processes have worked in one folder, and what is wrong with how they ended."""
     for _ in range(TRIES):
         place = fresh()
         log = place.with_name("first.log")
         log.unlink(missing_ok=True)
         with started(words, place, log) as process:
-            wait_until_begun(process, place)
+            wait_until_begun(process, writes(place))
             process.send_signal(signal.SIGSTOP)
             if process.poll() is not None:
                 continue
             second = run(words, place)
             process.send_signal(signal.SIGCONT)
             code = process.wait(LONGEST)
-        first = Ended(code, log.read_text(errors="replace"), second.times)
+            left = orphans(process)
+        first = Ended(code, log.read_text(errors="replace"), second.times, left)
         if first.code == second.code == 0:  # the first had only to leave when it stood still, or both have worked
             continue
         winner, loser = (first, second) if second.code else (second, first)
-        return place, [*told_badly(winner, 0), *told_badly(loser, 1, refusal)]
+        return place, [*told(winner, 0), *told(loser, 1, refusal)]
     return place, [f"neither was refused, {TRIES} times"]
+
+
+def interrupts(times: int) -> tuple[int, ...]:
+    return (signal.SIGINT,) * times
 
 
 def interrupted(work: Work, tool: Tool, times: int) -> Record:
@@ -125,7 +130,7 @@ def interrupted(work: Work, tool: Tool, times: int) -> Record:
     for _ in range(TRIES):
         whole, took = undisturbed(work, tool)
         place, moment = _place(work), Moment(rng.uniform(0, 0.7) * (took.seconds - took.begun), begun=True)
-        ended = run(tool.words(inputs_of(work)), place, moment=moment, signals=[signal.SIGINT] * times)
+        ended = run(tool.words(inputs_of(work)), place, moment=moment, signals=interrupts(times))
         if ended.code != 0:
             break
         shorten(whole, ended.times.seconds)

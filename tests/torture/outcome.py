@@ -14,6 +14,7 @@ from torture.processes import ROOT
 
 from curriculum_verl.atomic import replacing
 
+TOO_LATE = "it had ended before its kill"
 LIBRARIES = ("curriculum-verl", "verl", "torch", "transformers", "ray", "numpy", "hypothesis")
 
 
@@ -69,11 +70,12 @@ def begun(case: str, seed: int, command: str, asked: Mapping[str, int], code: st
 
 
 def code_now() -> str:
-    """A mark of the package, of the cases and of the libraries: what was made with others compares with nothing."""
+    """A mark of the package, of the tests and of the libraries: what was made with others compares with nothing."""
     digest = sha256(", ".join(_versions()).encode())
-    for folder in (ROOT / "curriculum_verl", ROOT / "tests" / "torture"):
-        for path in sorted(folder.rglob("*.py")):
-            digest.update(path.read_bytes())
+    for folder in ("curriculum_verl", "tests", "examples"):
+        for path in sorted((ROOT / folder).rglob("*")):
+            if path.suffix in (".py", ".yaml") and path.is_file():
+                digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 
 
@@ -103,5 +105,10 @@ def _record(given: Mapping[str, Any]) -> Record:
     return Record(**{name: tuple(value) if isinstance(value, list) else value for name, value in given.items()})
 
 
-def killed(records: Sequence[Record]) -> int:
-    return sum(len(record.kills) for record in records)
+def enough(records: Sequence[Record], kills: int) -> bool:
+    """As many kills as were asked for; not without end, where runs fail before theirs."""
+    return left(records, kills) <= 0 or len(records) >= 3 * kills
+
+
+def left(records: Sequence[Record], kills: int) -> int:
+    return kills - sum(len(record.kills) for record in records)

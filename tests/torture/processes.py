@@ -1,4 +1,4 @@
-"""Processes that are tortured: each in a group of its own, which is killed as a whole and never outlives the block."""
+"""Processes that are tortured: each in a group of its own, of which none outlives the block."""
 
 import json
 import os
@@ -6,16 +6,21 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
+import psutil
+
 ROOT = Path(__file__).resolve().parents[2]
 LONGEST = 1800.0  # seconds; what takes longer hangs
 LOOK_EVERY = 0.002
+PATIENCE = 30.0  # seconds that what a process has started has to end after it
+SAID = 15  # last lines of what it said
 TIMES = "times.json"
+SIGKILL = (signal.SIGKILL,)
 COMMAND = (sys.executable, "-m", "curriculum_verl.cli")
 
 
@@ -44,33 +49,46 @@ def shorten(folder: Path, seconds: float) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a run ended and what it said; code None if it was killed."""
+    """How a run ended and what it said; code None if it was killed, -SIGALRM if it hung. What it left running."""
 
     code: int | None
     said: str
     times: Times
+    orphans: tuple[str, ...] = ()
 
     @property
     def last(self) -> str:
         """Its last words."""
-        return "\n".join(self.said.strip().splitlines()[-8:])[-1500:]
+        return "\n".join(self.said.strip().splitlines()[-SAID:])[-1500:]
+
+    @property
+    def wrong(self) -> list[str]:
+        """How it should not have ended, if it was left alone or killed: by itself with an error, or with orphans."""
+        found = [f"still running after it: {orphan}" for orphan in self.orphans]
+        if self.code == -signal.SIGALRM:
+            found.append(f"it hangs: {self.last}")
+        elif self.code not in (None, 0):
+            found.append(f"it ended by itself with exit code {self.code}: {self.last}")
+        return found
 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """So many seconds after the start, or after something first stood in the folder."""
+    """So many seconds after the start, or after it had begun; `alone`: what the process has started is not killed."""
 
     after: float
     begun: bool
+    alone: bool = False
 
     @property
     def words(self) -> str:
-        return f"{self.after:.2f} s after {'it had begun to write' if self.begun else 'its start'}"
+        alone = "without its workers, " if self.alone else ""
+        return f"{alone}{self.after:.2f} s after {'it had begun to write' if self.begun else 'its start'}"
 
-    def reached(self, process: subprocess.Popen[bytes], place: Path) -> bool:
+    def reached(self, process: subprocess.Popen[bytes], begun: Callable[[], bool]) -> bool:
         """Wait for it; whether the process is still there."""
         if self.begun:
-            wait_until_begun(process, place)
+            wait_until_begun(process, begun)
         with suppress(subprocess.TimeoutExpired):
             process.wait(self.after)
             return False
@@ -83,18 +101,29 @@ def random_moment(rng: Random, whole: Times) -> Moment:
     return Moment(rng.uniform(0, 1.1 * (whole.seconds - whole.begun) if begun else whole.seconds), begun)
 
 
-def wait_until_begun(process: subprocess.Popen[bytes], place: Path) -> None:
-    """Or until it has ended, or hangs."""
+def wait_until_begun(process: subprocess.Popen[bytes], begun: Callable[[], bool]) -> None:
+    """Or until it has ended; one that hangs raises TimeoutExpired."""
     until = time.monotonic() + LONGEST
-    while process.poll() is None and not has_begun(place) and time.monotonic() < until:
+    while process.poll() is None and not begun():
+        if time.monotonic() > until:
+            raise subprocess.TimeoutExpired(process.args, LONGEST)
         time.sleep(LOOK_EVERY)
 
 
-def has_begun(place: Path) -> bool:
-    """Whether anything stands in the folder, but for an empty `out` that was there before."""
-    with suppress(FileNotFoundError):  # of what goes while one looks
-        return any(path.name != "out" for path in place.rglob("*"))
-    return True
+def standing(place: Path) -> dict[str, tuple[int, int]]:
+    """What stands in the folder, and when it was last written to."""
+    found = {}
+    for path in place.rglob("*"):
+        with suppress(FileNotFoundError):  # of what goes while one looks
+            if path.is_file():
+                found[str(path)] = path.stat().st_mtime_ns, path.stat().st_size
+    return found
+
+
+def writes(place: Path) -> Callable[[], bool]:
+    """Whether anything has been written there since now."""
+    before = standing(place)
+    return lambda: standing(place) != before
 
 
 @contextmanager
@@ -126,34 +155,54 @@ def kill(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
+def of_run(process: subprocess.Popen[bytes], place: Path | None = None) -> Iterator[psutil.Process]:
+    """Who is alive of its group, or works in its folder though it has left the group, as Ray's servers have."""
+    for other in psutil.process_iter():
+        with suppress(psutil.Error, OSError):
+            ours = os.getpgid(other.pid) == process.pid or (place is not None and other.cwd() == str(place.resolve()))
+            if ours and other.status() != psutil.STATUS_ZOMBIE:
+                yield other
+
+
+def orphans(process: subprocess.Popen[bytes], place: Path | None = None) -> tuple[str, ...]:
+    """Of a run that has ended: its processes that have not, some time later."""
+    until = time.monotonic() + PATIENCE
+    while (left := tuple(other.name() for other in of_run(process, place))) and time.monotonic() < until:
+        time.sleep(0.1)
+    return left
+
+
 def run(
     words: Sequence[str],
     place: Path,
     *,
     moment: Moment | None = None,
-    signals: Sequence[int] = (signal.SIGKILL,),
+    signals: Sequence[int] = SIGKILL,
     env: Mapping[str, str] | None = None,
     pause: float = 0.05,
+    begun: Callable[[], bool] | None = None,
 ) -> Ended:
-    """To its end, or to a moment, when its group gets the signals one after the other; SIGKILL is the end of it."""
+    """To its end, or to a moment, when its group gets the signals one after the other; SIGKILL is the end of it.
+
+    It has begun when something else stands in its folder than before, unless another test is given.
+    """
     log = place.with_name(f"{place.name}.log")
     before = log.stat().st_size if log.exists() else 0
+    begun = begun or writes(place)
     start = time.monotonic()
-    begun, hit = 0.0, False
+    first, hit, code = 0.0, False, -signal.SIGALRM
     with started(words, place, log, env) as process:
-        if moment is None:
-            wait_until_begun(process, place)
-            begun = time.monotonic() - start
-        elif hit := moment.reached(process, place):
-            for number in signals:
-                with suppress(ProcessLookupError):
-                    os.killpg(process.pid, number)
-                time.sleep(pause)
-        try:
-            code: int | None = process.wait(LONGEST)
-        except subprocess.TimeoutExpired:
-            kill(process)
-            code = -signal.SIGALRM
+        with suppress(subprocess.TimeoutExpired):  # it hangs
+            if moment is None:
+                wait_until_begun(process, begun)
+                first = time.monotonic() - start
+            elif hit := moment.reached(process, begun):
+                for number in signals:
+                    with suppress(ProcessLookupError):
+                        (os.kill if moment.alone else os.killpg)(process.pid, number)
+                    time.sleep(pause)
+            code = process.wait(LONGEST)
+        seconds = time.monotonic() - start
+        left = () if code == -signal.SIGALRM else orphans(process)
     said = log.read_bytes()[before:].decode(errors="replace")
-    ended = Ended(code, said, Times(time.monotonic() - start, begun))
-    return Ended(None, said, ended.times) if hit and code == -signal.SIGKILL else ended
+    return Ended(None if hit and code == -signal.SIGKILL else code, said, Times(seconds, first), left)

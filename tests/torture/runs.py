@@ -1,15 +1,22 @@
 """What training runs leave, and whether it is what the undisturbed run left: weights, decisions, metrics."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from curriculum_verl.curriculum.state import read_state
 
-METRICS = "curriculum.jsonl"
-# In names of what a clock or other load decides.
-CLOCK = ("timing", "overhead", "second", "runtime", "throughput", "perf/", "mfu", "memory")
+METRICS, STATE = "curriculum.jsonl", "curriculum.json"
+# What a clock decides, and what other load does.
+CLOCK = ("timing_", "perf/", "actor/perf/", "curriculum/overhead_s", "eval/runtime", "eval/samples_", "eval/steps_")
+SHOWN = 4
+
+
+def tells_of_a_step(metrics: Path) -> Callable[[], bool]:
+    """Whether a step has been told of since now."""
+    before = metrics.stat().st_size if metrics.exists() else 0
+    return lambda: metrics.exists() and b'"kind":"step"' in metrics.read_bytes()[before:]
 
 
 def lines_of(metrics: Path) -> list[dict[str, Any]]:
@@ -21,41 +28,44 @@ def lines_of(metrics: Path) -> list[dict[str, Any]]:
         except ValueError:  # torn by a kill; a reader skips it, too
             continue
         if line["kind"] == "start":
-            told = [before for before in told if before["step"] <= line["step"]]
+            told = [before for before in told if before["step"] <= line["step"] and before["kind"] != "end"]
         else:
             told.append(line)
     return told
 
 
-def decisions(metrics: Path) -> list[tuple[int, str, str]]:
-    """Every switch of stage, once."""
-    switches = [line for line in lines_of(metrics) if line["kind"] in ("advance", "rollback")]
-    return list(dict.fromkeys((line["step"], line["kind"], line["target"]) for line in switches))
+def metrics_differ(made: Path, whole: Path, lost: int = 0, only: tuple[str, ...] = ("",)) -> Iterator[str]:
+    """Line by line, of metrics whose names begin so; `lost` is how many lines may be missing.
 
-
-def metrics_differ(made: Path, whole: Path, lost: int, only: tuple[str, ...] = ("",)) -> Iterator[str]:
-    """Of metrics whose names begin so; `lost` is how many steps may be missing.
-
-    A kill between a checkpoint of verl and the line of its step takes that line with it.
+    A kill between a checkpoint of verl and the line of its step takes that line with it, and one between a line and
+    its checkpoint has it told again, in the same words.
     """
-    for kind in ("step", "validation"):
-        ours, theirs = (
-            {line["step"]: line for line in lines_of(path) if line["kind"] == kind} for path in (made, whole)
-        )
-        missing = sorted(theirs.keys() - ours.keys())
-        if len(missing) > lost:
-            yield f"{made.name} tells nothing of {kind} {missing[:8]}"
-        for step in sorted(ours.keys() & theirs.keys()):
-            names = [name for name in theirs[step]["metrics"] if name.startswith(only) and not _of_clock(name)]
-            others = [name for name in names if ours[step]["metrics"].get(name) != theirs[step]["metrics"][name]]
-            if others or ours[step].get("stage") != theirs[step].get("stage"):
-                yield f"{made.name} says other things of {kind} {step}: {', '.join(others[:4])}"
-    if decisions(made) != decisions(whole):
-        yield f"stages were switched at {decisions(made)}, undisturbed at {decisions(whole)}"
+    ours, theirs = ({_timeless(line, only) for line in lines_of(path)} for path in (made, whole))
+    more, missing = {_name(text): text for text in ours - theirs}, {_name(text): text for text in theirs - ours}
+    for name in sorted(more.keys() & missing.keys())[:SHOWN]:
+        mine, line = json.loads(more[name]), json.loads(missing[name])
+        unlike = sorted(key for key in mine.keys() | line.keys() if mine.get(key) != line.get(key))
+        yield f"{made.name} says other things of {name}: {', '.join(unlike[:SHOWN])}"
+    lacking, odd = missing.keys() - more.keys(), more.keys() - missing.keys()
+    if len(lacking) > lost:
+        yield f"{made.name} says nothing of {', '.join(sorted(lacking)[:SHOWN])}"
+    if odd:
+        yield f"{made.name} tells of {', '.join(sorted(odd)[:SHOWN])}, which the undisturbed run does not"
 
 
-def _of_clock(name: str) -> bool:
-    return any(part in name for part in CLOCK)
+def _timeless(line: dict[str, Any], only: tuple[str, ...]) -> str:
+    """A line with its metrics beside what else it says, without what a clock has decided."""
+    metrics = {
+        name: value
+        for name, value in line.get("metrics", {}).items()
+        if name.startswith(only) and not name.startswith(CLOCK)
+    }
+    return json.dumps({key: line[key] for key in line if key not in ("time", "metrics")} | metrics, sort_keys=True)
+
+
+def _name(text: str) -> str:
+    line = json.loads(text)
+    return f"{line['kind']} {line['step']}"
 
 
 def states_differ(made: Path, whole: Path) -> Iterator[str]:

@@ -4,6 +4,7 @@ import json
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,10 +15,12 @@ from torture.composing import compose, sections
 from torture.engine import grown
 from torture.engine_run import play
 from torture.faults import both, told_badly
+from torture.killing import Training, next_run
 from torture.outcome import Record, TroubleError, begun, keep, kept
 from torture.processes import Ended, Moment, Times, run
-from torture.runs import decisions, lines_of, metrics_differ
+from torture.runs import lines_of, metrics_differ
 from torture.tools import OUT, Tool, rerun, wrongly_taken
+from torture.training_faults import told_with_traceback
 from torture.work import Work
 
 from curriculum_verl.errors import InputError
@@ -284,12 +287,28 @@ def test_a_kill_takes_the_whole_group(tmp_path):
     assert not sleeping.exists() or "Z" in (sleeping / "stat").read_text().rpartition(")")[2].split()[0]
 
 
-def test_what_hangs_is_killed_and_told(tmp_path, monkeypatch):
+SLEEPER = "import subprocess, time; subprocess.Popen(['sleep', '600']); open('sign', 'w'); time.sleep(%s)"
+
+
+@pytest.mark.parametrize("moment", [None, Moment(0.2, begun=True, alone=True)], ids=["it ends", "it is killed alone"])
+def test_what_a_run_leaves_running_is_told(tmp_path, monkeypatch, moment):
+    monkeypatch.setattr("torture.processes.PATIENCE", 0.3)
+    place = tmp_path / "place"
+    place.mkdir()
+    ended = run([sys.executable, "-c", SLEEPER % ("0.5" if moment is None else "60")], place, moment=moment)
+    assert ended.code == (0 if moment is None else None)
+    assert ended.wrong == ["still running after it: sleep"]
+    assert list(told_badly(ended, ended.code)) == list(told_with_traceback(ended, 0))[:1] == ended.wrong
+
+
+@pytest.mark.parametrize("moment", [None, Moment(1, begun=True)], ids=["to its end", "to be killed"])
+def test_what_hangs_is_killed_and_told(tmp_path, monkeypatch, moment):
     monkeypatch.setattr("torture.processes.LONGEST", 0.2)
     place = tmp_path / "place"
     place.mkdir()
-    ended = run([sys.executable, "-c", "import time; time.sleep(600)"], place)
+    ended = run([sys.executable, "-c", "import time; time.sleep(600)"], place, moment=moment)
     assert ended.code == -signal.SIGALRM
+    assert ended.wrong == ["it hangs: "]
     assert ended.times.seconds < 60
 
 
@@ -311,6 +330,55 @@ def test_a_message_that_is_none_is_told_of():
     assert list(told_badly(Ended(-signal.SIGINT, "interrupted", Times(1, 0)), 130)) == [], "a shell says 130 to both"
 
 
+def made_to_train(*codes: int | None) -> Training:
+    """Starts end so, one after the other; a run leaves nothing."""
+    left = list(codes)
+    return Training(
+        "toy",
+        "sft",
+        ("plain",),
+        lambda work, recipe: ([], work.fresh("place")),
+        lambda *_, **__: Ended(left.pop(0), "words", Times(9.0, 1.0)),
+        (),
+        lambda made, whole, kills: ["weights differ"] if kills == 2 else [],
+    )
+
+
+@pytest.mark.parametrize(
+    ("codes", "kills", "wrong"),
+    [
+        ((0, None, 0, 0), 1, ()),
+        ((0, 0, 0), 0, ()),
+        ((0, None, None, None, None, None, 0), 5, ()),
+        ((0, None, None, 0, 0), 2, ("weights differ",)),
+        ((0, None, 1, 0), 1, ("it ended by itself with exit code 1: words",)),
+        ((0, None, 0, 1), 1, ("the resume: it ended by itself with exit code 1: words",)),
+        ((0, -signal.SIGALRM, 0), 0, ("it hangs: words",)),
+    ],
+    ids=["killed once", "too late", "five times", "other weights", "a start fails", "the last fails", "it hangs"],
+)
+def test_a_training_run_that_is_killed_is_judged(tmp_path, codes, kills, wrong):
+    record = next_run(made_to_train(*codes), Work(tmp_path), [])
+    assert record is not None
+    assert (len(record.kills), record.failures) == (kills, wrong)
+    assert (record.skipped is not None) == (not kills and not wrong)
+
+
+def test_kills_that_never_come_end_a_case(tmp_path):
+    training, work = made_to_train(*[0] * 99), Work(tmp_path, kills=1)
+    assert next_run(training, work, []) is not None
+    assert next_run(training, work, [Record("too late")] * 3) is None
+
+
+def test_what_cannot_be_compared_is_a_failure_of_its_part(tmp_path):
+    def lacks(made: Path, whole: Path, kills: int) -> list[str]:
+        raise FileNotFoundError("no final weights")
+
+    record = next_run(replace(made_to_train(0, None, 0, 0), differ=lacks), Work(tmp_path), [])
+    assert record is not None
+    assert record.failures == ("what it left cannot be compared: FileNotFoundError: no final weights",)
+
+
 def write_metrics(path: Path, *lines: dict[str, object]) -> Path:
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
     return path
@@ -321,19 +389,31 @@ def step(number: int, value: float) -> dict[str, object]:
 
 
 def test_metrics_of_a_resumed_run_count_once_and_must_be_those_of_the_whole(tmp_path):
-    start = {"kind": "start", "step": 0}
-    switch = {"kind": "advance", "step": 2, "target": "two"}
-    whole = write_metrics(tmp_path / "w.jsonl", start, step(1, 0.5), step(2, 0.25), switch, step(3, 0.125))
-    resumed = [start, step(1, 0.5), step(2, 9.0), start | {"step": 1}, step(2, 0.25), switch, step(3, 0.125)]
-    made = write_metrics(tmp_path / "m.jsonl", *resumed)
-    assert [line["step"] for line in lines_of(made)] == [1, 2, 2, 3]
-    assert list(metrics_differ(made, whole, lost=0)) == []
-    assert decisions(made) == [(2, "advance", "two")]
-    made = write_metrics(tmp_path / "m.jsonl", start, step(1, 0.5), step(2, 0.26))
-    found = list(metrics_differ(made, whole, lost=1))
-    assert len(found) == 2, "another loss, and no switch; one lost line is allowed"
-    assert "loss" in found[0]
-    assert len(list(metrics_differ(made, whole, lost=0))) == 3
+    start, end = {"kind": "start", "step": 0}, {"kind": "end", "step": 3, "time": 1.5}
+    switch = {"kind": "advance", "step": 2, "target": "two", "before": 0.5}
+    lines = [step(1, 0.5), step(2, 0.25), switch, step(3, 0.125), end]
+    whole = write_metrics(tmp_path / "w.jsonl", start, *lines)
+
+    def differs(*told: dict[str, object], lost: int = 0) -> list[str]:
+        made = write_metrics(tmp_path / "m.jsonl", start, *told)
+        return [text.removeprefix("m.jsonl ") for text in metrics_differ(made, whole, lost)]
+
+    again = [step(1, 0.5), step(2, 9.0), start | {"step": 1}, step(2, 0.25), switch, step(3, 0.125), end]
+    assert differs(*again) == []
+    assert [line["step"] for line in lines_of(tmp_path / "m.jsonl")] == [1, 2, 2, 3, 3]
+    assert differs(*lines, start | {"step": 3}, end | {"time": 2.5}) == [], "an end is told again"
+    assert differs(step(1, 0.5), step(2, 0.26), switch, step(3, 0.125), end) == ["says other things of step 2: loss"]
+    assert differs(step(1, 0.5), step(2, 0.25), switch | {"before": 0.6}, *lines[3:]) == [
+        "says other things of advance 2: before"
+    ]
+    assert differs(*lines[1:], lost=1) == []
+    assert differs(*lines[1:]) == ["says nothing of step 1"]
+    assert differs(*lines[2:], lost=1) == ["says nothing of step 1, step 2"]
+    alarm = {"kind": "alarm", "step": 3}
+    assert differs(*lines, alarm) == ["tells of alarm 3, which the undisturbed run does not"]
+    assert differs(*lines[:3], step(3, 0.125) | {"metrics": {"loss": 0.125, "more": 1.0}}, end) == [
+        "says other things of step 3: more"
+    ]
 
 
 def test_what_grows_is_told_of():

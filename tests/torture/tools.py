@@ -4,14 +4,14 @@ import json
 import random
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from analysis.made_up import write_run
 from integration.verl_toy import write_model
 from made_up_rollouts import of_every_kind, rollout, solved, write
 from torture.comparing import differences
-from torture.outcome import Record, TroubleError, killed
+from torture.outcome import TOO_LATE, Record, TroubleError, enough
 from torture.processes import COMMAND, Ended, Times, random_moment, read_times, run, shorten, write_times
 from torture.work import TOOLS as NAME
 from torture.work import Work
@@ -103,8 +103,8 @@ def _task(number: int, n: int) -> dict[str, object]:
 
 def require(ended: Ended, what: str) -> Ended:
     """A run that must end well, or nothing can be compared with it."""
-    if ended.code != 0:
-        raise TroubleError(f"{what}: exit code {ended.code}, and the last words {ended.last!r}")
+    if ended.code is None or ended.wrong:
+        raise TroubleError(f"{what}: {'; '.join(ended.wrong) or 'it was killed'}")
     return ended
 
 
@@ -112,41 +112,47 @@ def inputs_of(work: Work) -> Path:
     return work.once("inputs", make_inputs)
 
 
-def undisturbed(work: Work, tool: Tool) -> tuple[Path, Times]:
+def undisturbed(work: Work, tool: Tool, *more: str) -> tuple[Path, Times]:
     """What the tool leaves when nothing happens: in `plain`, and in `overwritten` by --overwrite over that."""
     inputs = inputs_of(work)
 
     def make(folder: Path) -> None:
         place = work.fresh("place")
         place.joinpath(OUT).mkdir()
-        for name, more in (("plain", ()), ("overwritten", ("--overwrite",))):
-            ended = require(run(tool.words(inputs, *more), place), tool.name)
-            shutil.copytree(place / OUT, folder / name)
-            if not more:
-                write_times(folder, ended.times)
+        first = require(run(tool.words(inputs, *more), place), tool.name)
+        write_times(folder, first.times)
+        shutil.copytree(place / OUT, folder / "plain")
+        require(run(tool.words(inputs, *more, "--overwrite"), place), tool.name)
+        shutil.copytree(place / OUT, folder / "overwritten")
 
-    whole = work.once(f"whole-{tool.name}", make)
+    whole = work.once(f"whole-{'_'.join([tool.name, *more])}", make)
     return whole, read_times(whole)
 
 
 def next_kill(work: Work, records: Sequence[Record]) -> Record | None:
-    """The tools take turns."""
-    if killed(records) >= work.kills_of(NAME):
+    """The tools take turns; some have two workers, which may be left alone, and some overwrite a result."""
+    if enough(records, work.kills_of(NAME)):
         return None
     number = len(records)
-    tool = TOOLS[number % len(TOOLS)]
-    whole, times = undisturbed(work, tool)
-    moment = random_moment(work.random(NAME, number), times)
+    tool, rng = TOOLS[number % len(TOOLS)], work.random(NAME, number)
+    two, over = rng.random() < 0.5, rng.random() < 0.25
+    more = ("--workers", "2") if two else ()
+    whole, times = undisturbed(work, tool, *more)
+    moment = replace(random_moment(rng, times), alone=two and rng.random() < 0.5)
     place = work.fresh("place")
-    place.joinpath(OUT).mkdir()
-    ended = run(tool.words(inputs_of(work)), place, moment=moment)
-    failures = [*wrongly_taken(tool, place, whole), *rerun(work, tool, place, whole)]
+    if over:
+        shutil.copytree(whole / "plain", place / OUT)
+    else:
+        place.joinpath(OUT).mkdir()
+    ended = run(tool.words(inputs_of(work), *more, *["--overwrite"][:over]), place, moment=moment)
+    failures = [*ended.wrong, *wrongly_taken(tool, place, whole, over=over), *rerun(work, tool, place, whole, *more)]
     if ended.code == 0:
         shorten(whole, ended.times.seconds)
     if ended.code is not None and not failures:
-        return Record(tool.name, skipped="it had ended before its kill")
+        return Record(tool.name, skipped=TOO_LATE)
     kills = (f"{tool.name}, {moment.words}",) if ended.code is None else ()
-    return Record(f"{tool.name}, killed {moment.words}", kills, failures=tuple(failures))
+    told = f"{tool.name}{', two workers' if two else ''}{', over a result' if over else ''}, killed {moment.words}"
+    return Record(told, kills, failures=tuple(failures))
 
 
 def is_taken(tool: Tool, out: Path) -> bool:
@@ -158,20 +164,22 @@ def is_taken(tool: Tool, out: Path) -> bool:
     return True
 
 
-def wrongly_taken(tool: Tool, place: Path, whole: Path) -> list[str]:
-    """What is wrong with an output that the next step would take."""
-    found = differences(place / OUT, whole / "plain", more=True) if is_taken(tool, place / OUT) else []
-    return [f"the next step would take this for a result: {difference}" for difference in found]
+def wrongly_taken(tool: Tool, place: Path, whole: Path, *, over: bool = False) -> list[str]:
+    """What is wrong with an output that the next step would take; `over` another one, either of the two may stand."""
+    if not is_taken(tool, place / OUT):
+        return []
+    found = [differences(place / OUT, whole / kind, more=True) for kind in ("plain", *["overwritten"][:over])]
+    return [f"the next step would take this for a result: {difference}" for difference in min(found, key=len)]
 
 
-def rerun(work: Work, tool: Tool, place: Path, whole: Path) -> list[str]:
+def rerun(work: Work, tool: Tool, place: Path, whole: Path, *more: str) -> list[str]:
     """The same command again, as a user would after reading what it says; what is then not as it should be."""
     inputs, kind = inputs_of(work), "plain"
-    again = run(tool.words(inputs), place)
+    again = run(tool.words(inputs, *more), place)
     if again.code == 1 and "--overwrite" in again.said:
-        again, kind = run(tool.words(inputs, "--overwrite"), place), "overwritten"
-    if again.code != 0:
-        return [f"the rerun ended with exit code {again.code}: {again.last}"]
+        again, kind = run(tool.words(inputs, *more, "--overwrite"), place), "overwritten"
+    if again.wrong:
+        return [f"the rerun: {words}" for words in again.wrong]
     left = sorted(path.name for path in place.iterdir() if path.name != OUT)
     behind = [f"left behind beside the output: {', '.join(left)}"] if left else []
     return [*differences(place / OUT, whole / kind), *behind]

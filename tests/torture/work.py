@@ -20,7 +20,7 @@ class Work:
     steps: int = 10_000  # of the engine
     prompts: int = 1_000_000
     real_steps: int = 300  # of verl
-    examples: int = 22_000  # of every fuzz test
+    examples: int = 30_000  # of every fuzz test
 
     def kills_of(self, case: str) -> int:
         return max(1, round(self.kills * SHARES[case]))
