@@ -89,7 +89,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         Task(SETTINGS[setting], arms[arm], seed)
         for setting in told.settings or SETTINGS
         for arm in told.arms or arms
-        for seed in range(told.seeds or FULL_SEEDS)
+        for seed in (range(told.seeds) if told.seeds else seeds_of(told.folder, setting, arm))
     ]
     failed: list[str] = []
     if not told.report:
@@ -104,6 +104,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     for words in failed:
         print(f"FAILED: {words}", file=sys.stderr)
     return 1 if failed else code
+
+
+def seeds_of(folder: Path, setting: str, arm: str) -> list[int]:
+    """All that have begun there."""
+    return sorted(int(place.name) for place in (folder / setting / "runs" / arm).glob("[0-9]*"))
 
 
 def run_all(folder: Path, tasks: Sequence[Any], *, wait: bool = False) -> tuple[list[Any], list[str]]:

@@ -40,7 +40,7 @@ def test_runs_of_several_folders_are_collected_and_ones_own_come_first(collectin
         check=True,
     )
     assert "- machine: one\n- runs: 3\n" in shown.stdout
-    assert "| `posterior` | 0.67 | 0.67 | 0.67 | 0.67 |" in shown.stdout
+    assert "| `posterior` | 3 | 0.67 | 0.67 | 0.67 | 0.67 |" in shown.stdout
     assert "Bucketing took 1,000 generated tokens" in shown.stdout
 
 

@@ -81,13 +81,27 @@ def test_the_report_says_what_loses(learning, made_up):
     rows = [line for line in text.splitlines() if line.startswith("| `dapo`")]
     area = [learning("curves").Curve.area(run, 400) for run in (good, bad)]
     assert [words in text for words in ("After 400 tokens", "After 40 steps")] == [True, True]
-    assert [row.split(" | ")[1] for row in rows[-4::2]] == [f"{area[1]:.2f}"] * 2
+    assert [row.split(" | ")[2] for row in rows[-4::2]] == [f"{area[1]:.2f}"] * 2
     assert [row.split(" | ")[1] for row in rows[-3::2]] == [f"{area[1] / area[0]:.2f}"] * 2
     assert "neither arrives" in neither
     assert "0 of 1 arrive" in neither
     alone = learning("report").render(setting, arms, {"dapo": {0: bad}})
     assert "baseline" not in alone
-    assert f"| `dapo` | {area[1]:.2f} |" in alone
+    assert f"| `dapo` | 1 | {area[1]:.2f} |" in alone
+    assert "- without a run in this setting: `uniform_32x8`, `uniform_16x4`" in alone
+
+
+def test_all_are_looked_at_where_the_baseline_ends(learning, made_up):
+    """Another arm that ends before changes nothing for the others, and says so."""
+    arms, setting = learning("arms").read_arms(), learning("settings").SETTINGS["skew"]
+    runs = {"uniform_16x4": {0: made_up(0.1, 0.5, 0.8, 0.2, 0.9)}, "posterior": {0: made_up(0.1, 0.3, 0.4)}}
+    text = learning("report").render(setting, arms, runs)
+    found = text.split("After 400 tokens")[1].split("\n\n")[1].splitlines()
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in found]
+    assert [rows[0][1], rows[0][-2:]] == ["seeds", ["least of one", "looks"]]
+    assert [row[0] for row in rows[2:]] == ["before", "`uniform_16x4`", "`posterior`, ends at 200"]
+    assert [row[3] for row in rows[2:3]] == ["0.10"], "the model before, of the first level"
+    assert [row[-2:] for row in rows[3:]] == [["0.20", "4"], ["0.30", "2"]]
 
 
 def test_the_best_baseline_spends_the_fewest_tokens(learning, made_up):

@@ -64,8 +64,20 @@ def read_arms() -> dict[str, Arm]:
 
 def read_sizes() -> list[str]:
     """Overrides that all arms share; an arm's own come after them."""
+    return [f"{key}={_hydra(value)}" for key, value in _sizes().items()]
+
+
+def told_all() -> str:
+    """The size of a batch and the learning rate of an arm that says nothing of them."""
+    sizes = _sizes()
+    prompts, responses = sizes["data.train_batch_size"], sizes["actor_rollout_ref.rollout.n"]
+    batch = f"{prompts} prompts a batch, {responses} responses each"
+    return f"Arms that say nothing else have {batch}, learning rate {sizes['actor_rollout_ref.actor.optim.lr']}:"
+
+
+def _sizes() -> dict[str, Any]:
     sizes: dict[str, Any] = yaml.safe_load((HERE / "sizes.yaml").read_text())
-    return [f"{key}={_hydra(value)}" for key, value in sizes.items()]
+    return sizes
 
 
 def _hydra(value: object) -> str:

@@ -61,8 +61,14 @@ class Curve(msgspec.Struct, frozen=True):
 
     def least(self, until: float, level: str, axis: Axis = "tokens") -> float:
         """What was kept of a level at the worst moment of training before; smoothing would hide that."""
-        within = (self.axis(axis) <= until) & (self.axis("steps") > 0)
-        return float(np.array(self.accuracy[level])[within].min())
+        return float(np.array(self.accuracy[level])[self._trained(until, axis)].min())
+
+    def looks(self, until: float, axis: Axis = "tokens") -> int:
+        """How many checkpoints were looked at on the way: the more, the worse the worst of them."""
+        return int(self._trained(until, axis).sum())
+
+    def _trained(self, until: float, axis: Axis) -> NDArray[np.bool_]:
+        return (self.axis(axis) <= until) & (self.axis("steps") > 0)
 
 
 def smoothed(values: Figures) -> Figures:

@@ -13,7 +13,7 @@ from learning.settings import Setting
 DEFAULT, FILTERS = "posterior", ("dapo", "dapo_fast", "dapo_16x4")
 WANTED = {"skew": {0.7: 3.0, 0.8: 2.5}, "main": {0.7: 0.95, 0.8: 0.95}}
 WANTED_OF_FILTER = {"skew": 5.0}
-FEWEST = 3  # seeds by which the end of an interval says anything
+FEWEST = 5  # seeds by which an interval says anything
 
 
 def judged(setting: Setting, arms: Mapping[str, Arm], curves: Curves) -> Iterator[Goal]:
@@ -28,7 +28,8 @@ def judged(setting: Setting, arms: Mapping[str, Arm], curves: Curves) -> Iterato
         if filters and setting.name in WANTED_OF_FILTER:
             yield from _fewer_tokens(setting, filters, ours, target, WANTED_OF_FILTER[setting.name])
     theirs = baselines[best(baselines, setting.targets)]
-    yield from _kept(setting, theirs, ours, spent_by_all(setting, curves))
+    until = spent_by_all({"theirs": theirs, "ours": ours}, "tokens")
+    yield from _kept(setting, theirs, ours, min(setting.budget, until))
 
 
 def _fewer_tokens(
@@ -44,16 +45,24 @@ def _fewer_tokens(
     late = {"": "", ">=": f"a lower bound: `{name}` does not arrive", "<=": "an upper bound: ours does not arrive"}
     note = late.get(found.bound, "neither arrives in some seeds")
 
-    def goal(said: str, value: float, wanted: float, few: str = "") -> Goal:
+    few = f"fewer than {FEWEST} seeds" if found.seeds < FEWEST else ""
+
+    def goal(said: str, value: float, wanted: float, open_: str = "") -> Goal:
         decided = not note or (found.bound == (">=" if value >= wanted else "<="))
-        open_ = few or ("" if decided else note)
+        open_ = open_ or ("" if decided else note)
         told, seeds = "" if open_ else note, f"{found.seeds} seeds"
         return Goal(said, seeds, value, wanted, at_most=False, note=told, undecided=open_)
 
-    yield goal(said, found.value, wanted)
-    if wanted > 1:  # then the seeds should tell, too
-        few = f"fewer than {FEWEST} seeds" if found.seeds < FEWEST else ""
+    if wanted > 1:  # so much, and that it is more at all, which the seeds should tell
+        yield goal(said, found.value, wanted)
         yield goal(f"{said}, lower end of the interval", found.low, 1.0, few)
+    else:  # no worse than that, which the seeds should tell, too
+        yield goal(said, found.value, wanted, few or _open(found.low, wanted, found.high))
+
+
+def _open(low: float, wanted: float, high: float) -> str:
+    """Whether the seeds do not tell on which side of what is wanted it is."""
+    return f"from {low:.2f} to {high:.2f}" if low < wanted <= high else ""
 
 
 def _kept(setting: Setting, theirs: Mapping[int, Curve], ours: Mapping[int, Curve], until: float) -> Iterator[Goal]:
@@ -62,6 +71,7 @@ def _kept(setting: Setting, theirs: Mapping[int, Curve], ours: Mapping[int, Curv
     found = accuracies(theirs, ours, lambda run: run.least(until, level))
     if found is not None:
         value, low, high = found
-        open_ = f"from {low:.3f} to {high:.3f}" if low < 1 <= high else ""
+        seeds = len(theirs.keys() & ours.keys())
+        open_ = f"fewer than {FEWEST} seeds" if seeds < FEWEST else _open(low, 1.0, high)
         said = f"{setting.name}: least of {level} on the way, over that of the best uniform"
-        yield Goal(said, "", value, 1.0, at_most=False, undecided=open_)
+        yield Goal(said, f"{seeds} seeds", value, 1.0, at_most=False, undecided=open_)

@@ -6,8 +6,8 @@ from functools import partial
 import numpy as np
 from report import table
 
-from learning.arms import Arm
-from learning.comparing import LEAST, Comparison, accuracies, best, compare
+from learning.arms import Arm, told_all
+from learning.comparing import LEAST, Comparison, accuracies, best, compare, geometric
 from learning.curves import Axis, Curve
 from learning.settings import Setting
 
@@ -16,25 +16,25 @@ AXES: tuple[Axis, ...] = ("tokens", "steps", "seconds")
 
 
 def render(setting: Setting, arms: Mapping[str, Arm], curves: Curves) -> str:
-    """Markdown of one setting; figures after equally much of what all have spent."""
+    """Markdown of one setting; figures after equally much of what was spent."""
     baselines = {name: runs for name, runs in curves.items() if arms[name].baseline}
     parts = [f"### {setting.name}: {setting.words}"]
     baseline = best(baselines, setting.targets) if baselines else None
     if baseline:
         which = f"the {'best' if len(baselines) > 1 else 'only'} baseline, `{baseline}`,"
         parts += [_ratios(setting, curves, baseline, which, axis) for axis in AXES]
-    everyone = [run for runs in curves.values() for run in runs.values()]
+    seen = curves if baseline is None else {baseline: curves[baseline]}
     parts += [
-        _accuracies(curves, baseline, spent_by_all(setting, curves), "tokens"),
-        _accuracies(curves, baseline, min(run.steps[-1] for run in everyone), "steps"),
+        _accuracies(curves, baseline, min(setting.budget, spent_by_all(seen, "tokens")), "tokens"),
+        _accuracies(curves, baseline, spent_by_all(seen, "steps"), "steps"),
         _described(arms, curves),
     ]
     return "\n\n".join(parts)
 
 
-def spent_by_all(setting: Setting, curves: Curves) -> float:
-    """The tokens up to which every run can be looked at."""
-    return min([setting.budget, *(run.tokens[-1] for runs in curves.values() for run in runs.values())])
+def spent_by_all(curves: Curves, axis: Axis) -> float:
+    """Up to where every one of these runs was looked at."""
+    return float(min(run.axis(axis)[-1] for runs in curves.values() for run in runs.values()))
 
 
 def _ratios(setting: Setting, curves: Curves, baseline: str, which: str, axis: Axis) -> str:
@@ -73,11 +73,11 @@ def shown(comparison: Comparison | None) -> str:
 
 
 def absolute(runs: Mapping[int, Curve], target: float, axis: Axis) -> str:
-    """The baseline's own spending: the median of the runs that arrived."""
+    """The baseline's own spending: the geometric mean of the runs that arrived, as of ratios."""
     spent = [reached for run in runs.values() if (reached := run.reached(target, axis)) is not None]
     if not spent:
         return f"0 of {len(runs)} arrive"
-    text = f"{np.median(spent):,.0f} {axis}"
+    text = f"{geometric(spent):,.0f} {axis}"
     return text if len(spent) == len(runs) else f"{text}; {len(spent)} of {len(runs)} arrive"
 
 
@@ -90,13 +90,23 @@ def _accuracies(curves: Curves, baseline: str | None, until: float, axis: Axis) 
         f"least of {levels[0]}": lambda run: run.least(until, levels[0], axis),
     }
 
-    def means(runs: Mapping[int, Curve]) -> Iterator[str]:
+    def means(name: str, runs: Mapping[int, Curve]) -> Iterator[str]:
+        ends = min(float(run.axis(axis)[-1]) for run in runs.values())
+        yield f"`{name}`" + (f", ends at {ends:,.0f}" if ends < until else "")
+        yield str(len(runs))
         for figure in figures.values():
             yield f"{np.mean([figure(run) for run in runs.values()]):.2f}"
+        yield f"{np.mean([run.looks(until, axis) for run in runs.values()]):.0f}"
 
-    said = f"After {until:,.0f} {axis}, means over the seeds; the area is the mean accuracy on the way."
-    titles, shown = ["arm", *figures], [[f"`{name}`", *means(runs)] for name, runs in curves.items()]
-    parts = [said, table(titles, shown)]
+    first = next(iter(next(iter(curves.values())).values()))
+    before = ["before", "", "", *(f"{first.accuracy[level][0]:.2f}" for level in levels), "", ""]
+    said = (
+        f"After {until:,.0f} {axis}, means over the seeds; one that ends earlier is shown as it ended. The area is the "
+        "mean accuracy on the way; the more looks, the lower the least of them."
+    )
+    titles = ["arm", *figures]
+    shown = [before, *(list(means(name, runs)) for name, runs in curves.items())]
+    parts = [said, table(["arm", "seeds", *figures, "looks"], shown)]
     if baseline and len(curves) > 1:
         others = [
             [f"`{name}`", *(_paired(curves[baseline], runs, figure) for figure in figures.values())]
@@ -124,4 +134,7 @@ def _described(arms: Mapping[str, Arm], curves: Curves) -> str:
             besides = f"; its validations took {validation:,.0f} tokens, which are not counted" if validation else ""
             yield f"- `{name}`: {arms[name].words}; {share:.0%} of its groups had a signal{besides}"
 
-    return "\n".join(lines())
+        if lacking := [f"`{name}`" for name in arms if name not in curves]:
+            yield f"- without a run in this setting: {', '.join(lacking)}"
+
+    return f"{told_all()}\n\n" + "\n".join(lines())

@@ -146,10 +146,24 @@ def _tokens(history: History) -> np.ndarray:
     for bucket in history.buckets:
         steps, tokens = history.metrics.series(f"curriculum/tokens/{bucket}")
         total[steps] += tokens
-    lost = total[1:] == 0
-    if not lost.all():
-        total[1:][lost] = total[1:][~lost].mean()
-    return np.cumsum(total)
+    return np.cumsum(_filled(total))
+
+
+def _seconds(history: History) -> np.ndarray:
+    """The same of seconds."""
+    told, seconds = history.metrics.series("timing_s/step")
+    each = np.zeros(history.step + 1)
+    each[told] = seconds
+    return np.cumsum(_filled(each))
+
+
+def _filled(by_step: np.ndarray) -> np.ndarray:
+    """What was spent in every step, in those that are not told of as much as in the others on average."""
+    lost = by_step == 0
+    lost[0] = False  # before the first step
+    if not lost[1:].all():
+        by_step[lost] = by_step[1:][~lost[1:]].mean()
+    return by_step
 
 
 def _steps_within(budget: int, history: History) -> list[int]:
@@ -192,14 +206,12 @@ def _validated(root: Path, task: Task, place: Path, last: int) -> int:
 
 def _curve(history: History, accuracy: dict[int, dict[str, float]], budget: int, validation: int) -> Curve:
     steps = sorted(accuracy)
-    tokens, seconds = _tokens(history), np.zeros(history.step + 1)
-    told, step_seconds = history.metrics.series("timing_s/step")
-    seconds[told] = step_seconds
+    tokens, seconds = _tokens(history), _seconds(history)
     levels = list(accuracy[0])
     return Curve(
         steps=steps,
         tokens=[float(tokens[step]) for step in steps],
-        seconds=[float(np.cumsum(seconds)[step]) for step in steps],
+        seconds=[float(seconds[step]) for step in steps],
         accuracy={level: [accuracy[step][level] for step in steps] for level in levels},
         informative=_informative(history, tokens <= budget),
         validation=validation,
