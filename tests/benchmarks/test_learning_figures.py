@@ -91,17 +91,18 @@ def test_the_report_says_what_loses(learning, made_up):
     assert "- without a run in this setting: `uniform_32x8`, `uniform_16x4`" in alone
 
 
-def test_all_are_looked_at_where_the_baseline_ends(learning, made_up):
+def test_all_are_looked_at_where_the_baseline_and_the_default_end(learning, made_up):
     """Another arm that ends before changes nothing for the others, and says so."""
     arms, setting = learning("arms").read_arms(), learning("settings").SETTINGS["skew"]
-    runs = {"uniform_16x4": {0: made_up(0.1, 0.5, 0.8, 0.2, 0.9)}, "posterior": {0: made_up(0.1, 0.3, 0.4)}}
+    runs = {"uniform_16x4": {0: made_up(0.1, 0.5, 0.8, 0.2, 0.9, 0.9)}, "bandit": {0: made_up(0.1, 0.3, 0.4)}}
+    runs |= {"posterior": {0: made_up(0.1, 0.5, 0.8, 0.7, 0.9)}}
     text = learning("report").render(setting, arms, runs)
     found = text.split("After 400 tokens")[1].split("\n\n")[1].splitlines()
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in found]
     assert [rows[0][1], rows[0][-2:]] == ["seeds", ["least of one", "looks"]]
-    assert [row[0] for row in rows[2:]] == ["before", "`uniform_16x4`", "`posterior`, ends at 200"]
+    assert [row[0] for row in rows[2:]] == ["before", "`uniform_16x4`", "`bandit`, ends at 200", "`posterior`"]
     assert [row[3] for row in rows[2:3]] == ["0.10"], "the model before, of the first level"
-    assert [row[-2:] for row in rows[3:]] == [["0.20", "4"], ["0.30", "2"]]
+    assert [row[-2:] for row in rows[3:]] == [["0.20", "4"], ["0.30", "2"], ["0.50", "4"]]
 
 
 def test_the_best_baseline_spends_the_fewest_tokens(learning, made_up):

@@ -12,6 +12,7 @@ import yaml
 from curriculum_verl.curriculum.policies import find_policy
 from examples.demo.training import RECIPES
 
+DEFAULT = "posterior"  # the policy that is recommended, and judged by goals
 HERE = Path(__file__).parent
 
 

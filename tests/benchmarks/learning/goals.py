@@ -4,13 +4,13 @@ from collections.abc import Iterator, Mapping
 
 from report import Goal
 
-from learning.arms import Arm
+from learning.arms import DEFAULT, Arm
 from learning.comparing import accuracies, best, compare
 from learning.curves import Curve
 from learning.report import Curves, spent_by_all
 from learning.settings import Setting
 
-DEFAULT, FILTERS = "posterior", ("dapo", "dapo_fast", "dapo_16x4")
+FILTERS = ("dapo", "dapo_fast", "dapo_16x4")
 WANTED = {"skew": {0.7: 3.0, 0.8: 2.5}, "main": {0.7: 0.95, 0.8: 0.95}}
 WANTED_OF_FILTER = {"skew": 5.0}
 FEWEST = 5  # seeds by which an interval says anything

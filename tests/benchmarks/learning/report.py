@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 from report import table
 
-from learning.arms import Arm, told_all
+from learning.arms import DEFAULT, Arm, told_all
 from learning.comparing import LEAST, Comparison, accuracies, best, compare, geometric
 from learning.curves import Axis, Curve
 from learning.settings import Setting
@@ -23,7 +23,7 @@ def render(setting: Setting, arms: Mapping[str, Arm], curves: Curves) -> str:
     if baseline:
         which = f"the {'best' if len(baselines) > 1 else 'only'} baseline, `{baseline}`,"
         parts += [_ratios(setting, curves, baseline, which, axis) for axis in AXES]
-    seen = curves if baseline is None else {baseline: curves[baseline]}
+    seen = {name: curves[name] for name in (baseline, DEFAULT) if name in curves} or curves
     parts += [
         _accuracies(curves, baseline, min(setting.budget, spent_by_all(seen, "tokens")), "tokens"),
         _accuracies(curves, baseline, spent_by_all(seen, "steps"), "steps"),
