@@ -63,7 +63,7 @@ def _machines(parts: Sequence[Part], kept: Mapping[str, Kept]) -> str:
 
 def _overview(parts: Sequence[Part], kept: Mapping[str, Kept]) -> str:
     lines = (list(_line(part, kept.get(part.name))) for part in parts)
-    return table(["part", "name", "goals met"], lines, words=(0, 1, 2))
+    return table(["part", "name", "goals met, each contender by itself"], lines, words=(0, 1, 2))
 
 
 def _line(part: Part, kept: Kept | None) -> Iterator[str]:
