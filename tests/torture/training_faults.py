@@ -83,7 +83,7 @@ GRPO = Subject(
 def full_disk(subject: Subject, work: Work) -> Record:
     whole, _ = undisturbed(subject.training, work, RECIPE)
     checkpoint = sum(path.stat().st_size for path in subject.checkpoint(whole).rglob("*") if path.is_file())
-    words = FULL if subject is SFT else "No space left on device"
+    words = FULL if subject is SFT else "No space left on device|unexpected pos"  # the second is torch's way to say so
     return _disk(subject, work, "a full disk", full(int(2.5 * checkpoint)), words)
 
 

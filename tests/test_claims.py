@@ -1,0 +1,200 @@
+"""What the first page and the page of policies claim is what the benchmark of learning shows."""
+
+import json
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+OURS, FAST = "posterior", "uniform_16x4_fast"  # the second is uniform sampling at the rate of the curricula
+ONCE = ("posterior_slow", "posterior_8x4", "target_difficulty", "mixture", "cumulative")
+SEEDS = {  # by which they speak of an arm
+    "skew": {
+        **dict.fromkeys((OURS, "posterior_admission", "bandit", "uniform_16x4"), "5"),
+        **dict.fromkeys((FAST, "gaussian", "dapo_fast"), "3"),
+        **dict.fromkeys(ONCE, "1"),
+    },
+    "main": dict.fromkeys((OURS, "bandit", "uniform_16x4", FAST), "5"),
+    "noisy": dict.fromkeys((OURS, "bandit", "uniform_16x4"), "5"),
+    "kinds": dict.fromkeys((OURS, "bandit", "uniform_16x4"), "3"),
+}
+NUMBERS = ("none", "one", "two", "three", "four", "five")
+PAGE = (ROOT / "docs" / "benchmarks.md").read_text().partition("## Does a curriculum pay")[2].partition("\n## ")[0]
+README = " ".join((ROOT / "README.md").read_text().partition("## What was measured")[2].partition("## ")[0].split())
+POLICIES = " ".join((ROOT / "docs" / "policies.md").read_text().partition("## When it pays")[2].split())
+
+
+def section_of(setting: str) -> str:
+    """What the page says of a setting."""
+    return PAGE.partition(f"### {setting}: ")[2].partition("### ")[0]
+
+
+def rows_of(text: str) -> list[list[str]]:
+    """The cells of all tables."""
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line[:1] == "|"]
+
+
+def named(cell: str) -> str:
+    """The arm that a row is of."""
+    return cell.split("`")[1] if "`" in cell else cell
+
+
+def ratios(setting: str, axis: str = "Tokens") -> dict[str, list[str]]:
+    """By arm: how many seeds, and the ratio to every target."""
+    parts = re.split(rf"\n{axis} of the (?:best|only) baseline, `uniform_\w+`,", section_of(setting))
+    return {named(name): cells for name, *cells in rows_of(parts[1].split("\n\n")[1])}
+
+
+def learned(setting: str) -> dict[str, dict[str, str]]:
+    """By arm: the figures of when the budget was spent, by their titles."""
+    titles, _, *rows = rows_of(section_of(setting).partition("\nAfter ")[2].partition("\nThe same over ")[0])
+    return {named(row[0]): dict(zip(titles, row, strict=True)) for row in rows}
+
+
+def goal(of: str, target: str) -> tuple[str, str]:
+    """What was wanted of the tokens to a target on skew, and what was measured."""
+    [found] = [row for row in rows_of(PAGE) if re.fullmatch(rf"skew: tokens of `{of}` over ours, to {target}", row[0])]
+    return found[1].removeprefix(">= "), found[2].partition(" ")[0]
+
+
+def bare(cell: str) -> str:
+    """A ratio without who arrived."""
+    return cell.partition(";")[0].removeprefix("<=")
+
+
+def arrived(setting: str, arm: str) -> int:
+    """On how many seeds an arm got to 0.5."""
+    return sum(tokens is not None for tokens in spent(setting, arm, 0.5).values())
+
+
+def of_the_default() -> Iterator[str]:
+    tokens, steps = ratios("skew"), ratios("skew", "Steps")
+    uniform = {name: cells[0] for name, cells in tokens.items() if name.startswith("uniform")}
+    once = list(uniform.values()).count("1")
+    told = (
+        f"the best of {NUMBERS[len(uniform)]} settings of uniform sampling, {NUMBERS[once]} of them seen on one seed,"
+    )
+    yield f"to an accuracy of 0.7 with {tokens[OURS][2]} times fewer generated tokens than {told}"
+    yield f"in {steps[OURS][2]} times fewer steps; to 0.8 with {tokens[OURS][3]} and {steps[OURS][3]}."
+    yield f"We had wanted {goal('uniform_16x4', '0.7')[0]} and {goal('uniform_16x4', '0.8')[0]}."
+    (hoped, filtered), (_, filtered_late) = (goal("dapo_fast", target) for target in ("0.7", "0.8"))
+    yield f"needs {filtered} times our tokens to get to 0.7 and {filtered_late} times to 0.8 (wanted: {hoped}),"
+
+
+def of_forgetting() -> Iterator[str]:
+    found = learned("skew")
+    least = {name: row["least of digits_3"] for name, row in found.items()}
+    kept = {name: row["digits_3"] for name, row in found.items()}
+    yield f"is at {least[OURS]} on average, with uniform sampling at {least['uniform_16x4']},"
+    yield f"and at {least[FAST]} where that learns at the rate of ours, three seeds"
+    yield f"on one seed it is at {worst('skew', OURS):.2f}."
+    yield f"it is at {kept[OURS]}, with uniform sampling at {kept['uniform_16x4']}."
+    yield f"and forgets less: its worst is {least['bandit']}."
+    yield f"at its worst {least['gaussian']};"
+
+
+def of_other_policies() -> Iterator[str]:
+    tokens, steps = ratios("skew"), ratios("skew", "Steps")
+    _, _, early, late = tokens["bandit"]
+    yield f"`bandit` needs {early} and {late} times fewer tokens, in {' and '.join(steps['bandit'][2:])} times fewer"
+    yield f"needs {' and '.join(tokens['gaussian'][2:])} times fewer"
+    yield f"`posterior` with admission {' and '.join(tokens['posterior_admission'][2:])}."
+    early, late = (on_one("uniform_16x4", target) / on_one(OURS, target) for target in (0.7, 0.8))
+    yield f"On one seed, where `posterior` needs {early:.2f} and {late:.2f} times fewer:"
+    slow, small, aimed, by_hand, staged = (" and ".join(tokens[name][2:]) for name in ONCE)
+    yield f"`target_difficulty` {aimed}; the three-stage recipe {by_hand}; the cumulative stages {staged};"
+    yield f"`posterior` at 1e-4 {slow}, and so in batches of 8 {small}."
+
+
+def of_other_settings() -> Iterator[str]:
+    even, wrong, unlike = (ratios(setting) for setting in ("main", "noisy", "kinds"))
+    second = {name: list(row.values())[4] for name, row in learned("kinds").items()}
+    for found in (even, wrong):
+        ours, theirs = (" and ".join(found[name][2:]) for name in (OURS, "bandit"))
+        yield f"`posterior` needs {ours} times fewer tokens, `bandit` {theirs}."
+    ours, theirs, uniform = (NUMBERS[arrived("kinds", name)] for name in (OURS, "bandit", "uniform_16x4"))
+    yield f"0.5 on {ours} of them within its budget, `bandit` on {theirs}, uniform sampling on {uniform}, past that"
+    yield f"as if it did at the end, and needs {bare(unlike[OURS][1])} times fewer tokens."
+    yield f"the second easiest task ({second[OURS]}, uniform sampling {second['uniform_16x4']})."
+    took = re.findall(r"Bucketing took ([0-9,]+)", section_of("skew"))[0]
+    yield f"took {took} tokens, once"
+
+
+@pytest.mark.parametrize("claims", [of_the_default, of_forgetting, of_other_policies, of_other_settings])
+def test_a_sentence_with_figures_is_written_anew_from_the_page(claims: Callable[[], Iterator[str]]) -> None:
+    for claim in claims():
+        assert claim in README, claim
+
+
+def test_no_figure_is_claimed_that_is_not_held_to_the_page() -> None:
+    said = re.findall(r"\d+[.,]\d+", README.replace("0.6 million", ""))
+    assert len(said) == 98, "another figure is claimed: hold it to the page above"
+
+
+@pytest.mark.parametrize("setting", SEEDS)
+def test_it_is_spoken_of_as_many_seeds_as_were_run(setting: str) -> None:
+    found = ratios(setting)
+    assert {name: found[name][0] for name in SEEDS[setting]} == SEEDS[setting], "say anew what they did, on more seeds"
+
+
+def test_the_baseline_of_equal_shares_is_the_faster_one() -> None:
+    assert f"best baseline, `{FAST}`, over" in section_of("main")
+
+
+def curves(setting: str, arm: str) -> dict[int, dict[str, Any]]:
+    """What was learned when, by seed, from the runs themselves."""
+    lines = map(json.loads, (ROOT / "docs" / "learning_runs.jsonl").read_text().splitlines())
+    return {run["seed"]: run["curve"] for run in lines if (run["setting"], run["arm"]) == (setting, arm)}
+
+
+def spent(setting: str, arm: str, target: float) -> dict[int, float | None]:
+    """Tokens to a target, by seed."""
+    return {seed: reached(curve, target) for seed, curve in curves(setting, arm).items()}
+
+
+def worst(setting: str, arm: str) -> float:
+    """What is left of the easiest level at the worst checkpoint of all seeds, where all are looked at."""
+    until = float(re.findall(r"\nAfter ([0-9,]+) tokens", section_of(setting))[0].replace(",", ""))
+    return min(
+        accuracy
+        for curve in curves(setting, arm).values()
+        for accuracy, step, tokens in zip(
+            next(iter(curve["accuracy"].values())), curve["steps"], curve["tokens"], strict=True
+        )
+        if step and tokens <= until
+    )
+
+
+def reached(curve: Mapping[str, Any], target: float) -> float | None:
+    """By a line between two checkpoints; each level is averaged with the checkpoints before and after but the first."""
+    levels = np.array(list(curve["accuracy"].values()))
+    means = [levels[:, 0].mean(), *(levels[:, at - 1 : at + 2].mean(1).mean() for at in range(1, levels.shape[1]))]
+    above = np.flatnonzero(np.array(means) >= target)
+    if not above.size:
+        return None
+    first = int(above[0])
+    return float(np.interp(target, means[first - 1 : first + 1], curve["tokens"][first - 1 : first + 1]))
+
+
+def on_one(arm: str, target: float) -> float:
+    """Tokens on the first seed of skew."""
+    return spent("skew", arm, target)[0] or math.nan
+
+
+def fewer(setting: str, arm: str, target: float) -> str:
+    """On how many seeds an arm needs fewer tokens than ours."""
+    ours, theirs = spent(setting, OURS, target), spent(setting, arm, target)
+    return NUMBERS[sum((theirs[seed] or math.inf) < (ours[seed] or math.inf) for seed in ours)]
+
+
+def test_on_how_many_seeds_another_policy_is_ahead_is_counted_anew() -> None:
+    for setting in ("skew", "main", "noisy"):
+        early, late = (fewer(setting, "bandit", target) for target in (0.7, 0.8))
+        assert f"*{setting}* {early} to 0.7 and {late} to 0.8" in POLICIES
+    early, late = (fewer("skew", "posterior_admission", target) for target in (0.7, 0.8))
+    assert f"to 0.7 on {early} of five seeds, to 0.8 on {late}" in POLICIES
