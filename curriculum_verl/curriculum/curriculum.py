@@ -139,6 +139,11 @@ class Curriculum:
         """All transitions so far, with their reasons."""
         return self._manager.transitions
 
+    def begin_at(self, step: int) -> None:
+        """Begin after so many steps that a trainer made without a curriculum; the first stage counts from there."""
+        self._step = step
+        self._manager.begin_at(step)
+
     def end_statuses(self) -> list[Status]:
         """Progress of every test that can end the present stage."""
         return self._manager.end_statuses()

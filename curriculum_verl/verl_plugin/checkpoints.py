@@ -65,6 +65,8 @@ class CheckpointMixin(PPOTrainer):
         force = self.settings.resume == "force"
         if force and not (folder / STATE).exists():
             logger.warning("%s: holds no curriculum: it begins anew at step %d", folder, self.global_steps)
+            self.curriculum.begin_at(self.global_steps)
+            self._restored_tq_prompt_count = clear_in_flight()  # no curriculum has drawn them
             return
         differences = self.curriculum.load(folder / STATE, force=force)
         for difference in differences:
