@@ -356,4 +356,4 @@ def _index_of(manifest: Manifest, folder: Path) -> PromptIndex:
     """The prompts of the data, with the difficulty and pass rate of each where the manifest names a side file."""
     known = read_prompts(manifest, folder)
     values = {} if known is None else {name: np.ascontiguousarray(known[name]) for name in ("difficulty", "pass_rate")}
-    return PromptIndex.build(manifest.sizes, data_hash=manifest.ids_hash, **values)
+    return PromptIndex.build(manifest.sizes, data_hash=manifest.ids_hash, files_hash=manifest.files_hash, **values)

@@ -145,9 +145,9 @@ def config_state(config: Any) -> Any:
 
 def check_fits(saved: Mapping[str, Any], present: Mapping[str, Any], *, force: bool) -> list[str]:
     """How data and config differ from those of the saved state; refused unless forced."""
-    # A key that the saved config does not have yet was at its default.
+    # A key that the saved config does not have yet was at its default; of the data it is taken to be equal.
     config = config_state(CurriculumConfig(stages=())) | saved["config"]
-    found = list(_differences(saved["data"], present["data"], "data"))
+    found = list(_differences(present["data"] | saved["data"], present["data"], "data"))
     for key in present["config"]:
         found += _differences(config[key], present["config"][key], key)
     if found and not force:

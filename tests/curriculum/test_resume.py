@@ -92,6 +92,15 @@ def test_another_data_hash_is_refused_and_named() -> None:
         make(index=make_index(data_hash="h2")).load_state_dict(state)
 
 
+def test_other_files_of_the_same_prompts_are_refused_and_a_state_that_knows_no_files_is_not() -> None:
+    state = make(index=make_index(files_hash="f1")).state_dict()
+    other = make(index=make_index(files_hash="f2"))
+    with pytest.raises(StateError, match=r"data\.files: saved 'f1', now 'f2'"):
+        other.load_state_dict(state)
+    del state["data"]["files"]
+    assert other.load_state_dict(state) == []
+
+
 def test_another_config_is_refused_and_every_difference_named() -> None:
     state = make().state_dict()
     block = make_block(replay_floor=0.2)
