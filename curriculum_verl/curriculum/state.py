@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -27,15 +28,19 @@ def write_state(path: str | Path, state: Mapping[str, Any]) -> None:
     """
     path = Path(path)
     arrays: dict[str, NDArray[Any]] = {}
-    document = _Document(VERSION, None, _without_arrays(state, "", arrays))
-    _encode(document, path)  # what cannot be written is refused before anything is
+    try:  # what cannot be written is refused before anything is
+        document = _Document(VERSION, None, _without_arrays(state, "", arrays))
+        msgspec.json.encode(document)
+    except (TypeError, ValueError) as error:
+        expected = "a policy's state may hold plain values and NumPy arrays"
+        raise StateError(f"{path}: the state cannot be written as JSON: {error}; {expected}") from error
     used, free = _array_files(path)
     if arrays:
         with replacing(free) as file:
             np.savez(file, **arrays)  # type: ignore[arg-type]
         document.arrays = _Arrays(free.name, _digest(free))
     with replacing(path) as file:
-        file.write(_encode(document, path))
+        file.write(msgspec.json.encode(document))
     used.unlink(missing_ok=True)
 
 
@@ -47,14 +52,6 @@ def _array_files(path: Path) -> tuple[Path, Path]:
     except StateError:
         present = None
     return (second, first) if present is not None and present.file == second.name else (first, second)
-
-
-def _encode(document: "_Document", path: Path) -> bytes:
-    try:
-        return msgspec.json.encode(document)
-    except (TypeError, ValueError) as error:
-        expected = "a policy's state may hold plain values and NumPy arrays"
-        raise StateError(f"{path}: the state cannot be written as JSON: {error}; {expected}") from error
 
 
 class _Arrays(msgspec.Struct):
@@ -112,12 +109,22 @@ def _digest(path: Path) -> str:
 
 
 def _without_arrays(value: Any, path: str, arrays: dict[str, NDArray[Any]]) -> Any:
-    """The value with every array moved to `arrays`, under its path."""
+    """The value with every array moved to `arrays`, under its path; what JSON would change is a ValueError."""
     if isinstance(value, np.ndarray):
         arrays[path] = value
         return {_ARRAY: path}
     if isinstance(value, Mapping):
+        for key in value:
+            if not isinstance(key, str):
+                raise ValueError(f"{path}: got the key {key!r}, expected text")
         return {key: _without_arrays(item, f"{path}.{key}".lstrip("."), arrays) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [
+            item if type(item) is float and isfinite(item) else _without_arrays(item, f"{path}[{number}]", arrays)
+            for number, item in enumerate(value)  # long histories are of such: a path for each would be slow
+        ]
+    if isinstance(value, float) and not isfinite(value):
+        raise ValueError(f"{path}: got {value}, expected a finite number")
     return value
 
 
@@ -128,7 +135,7 @@ def _with_arrays(value: Any, arrays: Mapping[str, NDArray[Any]]) -> Any:
             if _ARRAY in value
             else {key: _with_arrays(item, arrays) for key, item in value.items()}
         )
-    return value
+    return [_with_arrays(item, arrays) for item in value] if isinstance(value, list) else value
 
 
 def config_state(config: Any) -> Any:
