@@ -115,8 +115,10 @@ class CheckpointMixin(PPOTrainer):
         last = self.curriculum.transitions[-1:]
         if last and last[0].step == self.global_steps and self.curriculum.config.checkpoint_stages:
             target = self._stage_folder()
-            if not target.exists() and STAGES not in folder.parts:
-                keep_checkpoint(folder, target, self._finish)
+            own = folder.resolve().is_relative_to((self._root / STAGES).resolve())
+            if not target.exists() and not own:
+                # The checkpoint may be of another run's stage, whose adapter is not to be shared and written over.
+                keep_checkpoint(folder, target, self._finish, without=(FOLDER,))
 
     def _stage_folder(self) -> Path:
         number, name = self.curriculum.stage_number, self.curriculum.stage.name

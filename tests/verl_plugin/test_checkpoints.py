@@ -31,3 +31,23 @@ def test_a_curriculum_that_begins_on_a_checkpoint_without_one_begins_at_its_step
     assert resumed._restored_tq_prompt_count == 0, "what was in flight was drawn by no curriculum"
     resumed.curriculum.observe(401)
     assert resumed.curriculum.metrics()["stage_steps"] == 1
+
+
+@pytest.mark.parametrize(
+    ("resumed", "kept"),
+    [("global_step_2", True), ("stages/00_two/global_step_2", False), ("../other/stages/01_two/global_step_2", True)],
+)
+def test_a_stages_checkpoint_is_made_up_for_wherever_the_run_lies(tmp_path: Path, resumed: str, kept: bool) -> None:
+    """A folder above the run may be called as that of the stages is."""
+    root = tmp_path / "stages" / "run"
+    folder = root / resumed
+    (folder / "lora_adapter").mkdir(parents=True)
+    (folder / "lora_adapter" / "adapter_config.json").touch()
+    target = root / "stages" / "01_two" / "global_step_2"
+    curriculum = SimpleNamespace(transitions=[SimpleNamespace(step=2)], config=SimpleNamespace(checkpoint_stages=True))
+    trainer: Any = SimpleNamespace(
+        global_steps=2, curriculum=curriculum, _root=root, _stage_folder=lambda: target, _finish=lambda into: None
+    )
+    CheckpointMixin._make_up_for_stage(trainer, folder)
+    assert target.exists() == kept
+    assert not (target / "lora_adapter").exists(), "it would be shared, and written over"
