@@ -167,6 +167,16 @@ def test_a_bucket_smaller_than_what_a_batch_takes_of_it(config):
     assert "curriculum.stages (second): a batch may take 40 prompts" in problems(config)
 
 
+def test_uniform_takes_in_proportion_to_the_buckets_whatever_the_shares(config):
+    with open_dict(config):
+        config.curriculum.policy = {"name": "uniform"}
+        config.curriculum.stages[1].mix = {"easy": 0.9, "medium": 0.1}
+    config.data.train_batch_size = 40
+    text = problems(config)
+    assert "curriculum.stages (first): a batch of 40 prompts is larger than the stage's buckets together, " in text
+    assert "curriculum.stages (second)" not in text, "both buckets together are large enough"
+
+
 def test_a_bucket_without_validation_rows_that_a_stage_asks_for(config, data):
     manifest = json.loads(data.read_text())
     manifest["buckets"][2] |= {"validation_prompts": 0, "validation": []}
