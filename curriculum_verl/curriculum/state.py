@@ -185,10 +185,13 @@ def moved_to(state: Mapping[str, Any], config: CurriculumConfig) -> dict[str, An
     if current not in names:
         raise StateError(f"the saved run is in a stage that no longer exists: {unknown_name('stage', current, names)}")
     failures = dict(zip(saved, state["manager"]["failures"], strict=True))
+    before = config.stages[: names.index(current)]
+    taught = {bucket for stage in before for bucket, share in stage.mix.items() if share > 0}
     return {
         **state["manager"],
         "stage": names.index(current),
         "failures": [failures.get(name, 0) for name in names],
+        "replay": {bucket: more for bucket, more in state["manager"]["replay"].items() if bucket in taught},
         "pending": None,
         "asked": False,
         "stop": None,

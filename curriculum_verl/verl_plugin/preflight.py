@@ -209,8 +209,9 @@ def _scoring_problems(curriculum: CurriculumConfig, settings: PluginSettings, co
 def _check_resume(config: Any, block: dict[str, Any], settings: PluginSettings) -> None:
     """Load the state that the run will resume from into a curriculum that is then forgotten."""
     folder = resumes_from(config.trainer)
-    if folder is not None and settings.resume == "strict":
-        if not (folder / STATE).exists():
-            what = f"{folder}: holds no curriculum; resume from a checkpoint of this run"
-            raise InputError(f"{what}, or begin the curriculum there with curriculum.resume=force")
-        Curriculum.from_config({"curriculum": block}).load(folder / STATE)
+    force = settings.resume == "force"
+    if folder is not None and (folder / STATE).exists():
+        Curriculum.from_config({"curriculum": block}).load(folder / STATE, force=force)
+    elif folder is not None and not force:
+        what = f"{folder}: holds no curriculum; resume from a checkpoint of this run"
+        raise InputError(f"{what}, or begin the curriculum there with curriculum.resume=force")

@@ -145,6 +145,30 @@ def test_a_forced_resume_with_other_data_starts_the_walk_anew_in_the_saved_stage
     assert resumed.step == 20
 
 
+def test_a_forced_resume_drops_what_is_replayed_of_buckets_that_no_stage_before_teaches() -> None:
+    block = make_block("mixture", admission=None, replay_floor=0.0)
+    saved = Curriculum.from_config(block, make_index())
+    for step in range(1, 11):
+        saved.observe(step, saved.draw(8).prompts, np.zeros((8, 4)))
+        saved.evaluate(step, dict.fromkeys(SIZES, 0.5))
+    assert saved.stage.name == "two"
+    saved.evaluate(11, {"easy": 0.2, "medium": 0.5, "hard": 0.5})
+    state = saved.state_dict()
+    assert state["manager"]["replay"] == {"easy": 0.1}
+    without = block | {"stages": block["stages"][1:]}
+    resumed = Curriculum.from_config(without, make_index())
+    resumed.load_state_dict(state, force=True)
+    assert (resumed.stage.name, resumed.state_dict()["manager"]["replay"]) == ("two", {})
+    other = block | {"stages": [block["stages"][0] | {"mix": {"hard": 1.0}}, *block["stages"][1:]]}
+    resumed = Curriculum.from_config(other, make_index())
+    resumed.load_state_dict(state, force=True)
+    assert resumed.state_dict()["manager"]["replay"] == {}
+    changed = block | {"stages": [*block["stages"][:2], block["stages"][2] | {"mix": {"hard": 1.0}}]}
+    resumed = Curriculum.from_config(changed, make_index())
+    resumed.load_state_dict(state, force=True)
+    assert resumed.state_dict()["manager"]["replay"] == {"easy": 0.1}, "still taught before"
+
+
 def test_a_forced_resume_into_a_vanished_stage_is_refused() -> None:
     saved = make()
     play(saved, 1, 12, history=3)

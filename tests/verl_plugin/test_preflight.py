@@ -242,8 +242,11 @@ def test_a_resume_with_another_recipe_or_other_data_says_what_differs(config, da
     assert "stages[0].name: saved 'first', now 'renamed'" in problems(config)
     with open_dict(config):
         config.curriculum.resume = "force"
+    assert "the saved run is in a stage that no longer exists: unknown stage 'first'" in problems(config)
+    config.curriculum.stages[0].name = "first"
+    config.curriculum.stages[1].name = "renamed"
     prepare(config)
-    config.curriculum.stages[0].name, config.curriculum.resume = "first", "strict"
+    config.curriculum.stages[1].name, config.curriculum.resume = "second", "strict"
     manifest = json.loads(data.read_text())
     data.write_text(json.dumps(manifest | {"ids_hash": "xxh3-128:other"}))
     assert "data.hash: saved" in problems(config)
