@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
+from inspect import signature
 from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curriculum_verl.atomic import replacing
-from curriculum_verl.curriculum.config import AllOf, AnyOf, CurriculumConfig
+from curriculum_verl.curriculum.config import AllOf, AnyOf, CurriculumConfig, PolicyConfig
+from curriculum_verl.curriculum.policies import find_policy
 from curriculum_verl.errors import StateError, unknown_name
 
 VERSION = 1
@@ -142,6 +144,8 @@ def config_state(config: Any) -> Any:
     """A config as plain values, for comparison, without what may change from one start of a run to the next."""
     if isinstance(config, AnyOf | AllOf):
         return {"any" if isinstance(config, AnyOf) else "all": [config_state(member) for member in config.members]}
+    if isinstance(config, PolicyConfig):
+        return _policy_state(config.name, config.parameters)
     if is_dataclass(config):
         skip = MAY_CHANGE if isinstance(config, CurriculumConfig) else ()
         return {f.name: config_state(getattr(config, f.name)) for f in fields(config) if f.name not in skip}
@@ -150,10 +154,27 @@ def config_state(config: Any) -> Any:
     return [config_state(item) for item in config] if isinstance(config, tuple | list) else config
 
 
+def _policy_state(name: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """A policy with the parameters that nobody gave at their defaults, but those that JSON cannot hold."""
+    known = signature(find_policy(name)).parameters.values()
+    defaults = {p.name: config_state(p.default) for p in known if p.default is not p.empty}
+    kept = {key: value for key, value in defaults.items() if _comes_back(value)}
+    return {"name": name, "parameters": kept | config_state(parameters)}
+
+
+def _comes_back(value: Any) -> bool:
+    try:
+        return bool(msgspec.json.decode(msgspec.json.encode(value)) == value)
+    except (TypeError, ValueError):
+        return False
+
+
 def check_fits(saved: Mapping[str, Any], present: Mapping[str, Any], *, force: bool) -> list[str]:
     """How data and config differ from those of the saved state; refused unless forced."""
     # A key that the saved config does not have yet was at its default; of the data it is taken to be equal.
     config = config_state(CurriculumConfig(stages=())) | saved["config"]
+    if config["policy"]["name"] == present["config"]["policy"]["name"]:  # likewise of a policy's parameters
+        config["policy"] = _policy_state(**config["policy"])
     found = list(_differences(present["data"] | saved["data"], present["data"], "data"))
     for key in present["config"]:
         found += _differences(config[key], present["config"][key], key)

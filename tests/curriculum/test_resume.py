@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from made_up_runs import POLICIES, SIZES, make, make_block, make_index, observe, play, validate
 
 from curriculum_verl.curriculum import Curriculum, PromptIndex, Rate
+from curriculum_verl.curriculum.policies.posterior import Posterior
 from curriculum_verl.errors import StateError
 
 
@@ -244,6 +245,45 @@ def test_a_state_from_before_a_key_existed_is_taken_at_the_keys_default() -> Non
     assert make(admission=None, replay_floor=0.0).load_state_dict(state) == []
     with pytest.raises(StateError, match=r"replay_floor: saved 0\.0, now 0\.15"):
         make(admission=None).load_state_dict(state)
+
+
+def _with(policy: dict[str, Any]) -> Curriculum:
+    return Curriculum.from_config(make_block() | {"policy": policy}, make_index())
+
+
+def test_a_policys_default_may_be_written_out_and_must_not_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    state = make("posterior").state_dict()
+    written = _with({"name": "posterior", "half_life": 200, "target": 0.5})
+    assert written.load_state_dict(state) == []
+    assert make("posterior").load_state_dict(written.state_dict()) == []
+    other = _with({"name": "posterior", "half_life": 100})
+    with pytest.raises(StateError, match=r"policy\.parameters\.half_life: saved 200\.0, now 100\.0"):
+        other.load_state_dict(state)
+    monkeypatch.setitem(Posterior.__init__.__kwdefaults__, "half_life", 50.0)
+    with pytest.raises(StateError, match=r"policy\.parameters\.half_life: saved 200\.0, now 50\.0"):
+        make("posterior").load_state_dict(state)
+
+
+def test_a_state_from_before_a_policys_parameter_existed_is_taken_at_its_default() -> None:
+    state = make("posterior").state_dict()
+    state["config"]["policy"]["parameters"] = {}
+    assert make("posterior").load_state_dict(state) == []
+    other = _with({"name": "posterior", "half_life": 100})
+    with pytest.raises(StateError, match=r"policy\.parameters\.half_life: saved 200\.0, now 100\.0"):
+        other.load_state_dict(state)
+
+
+def test_a_default_that_json_cannot_hold_is_no_matter(user_module: Any, tmp_path: Path) -> None:
+    source = """
+from curriculum_verl.curriculum.policies.mixture import Mixture
+
+class Own(Mixture):
+    def __init__(self, pools, cap=float("inf"), key=len, size=3):
+        super().__init__(pools)
+"""
+    policy = {"name": f"{user_module('with_defaults', source)}:Own"}
+    _with(policy).save(tmp_path / "state.json")
+    assert _with(policy | {"size": 3}).load(tmp_path / "state.json") == []
 
 
 def test_what_is_only_reported_may_change_between_starts() -> None:
