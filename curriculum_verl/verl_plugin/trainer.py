@@ -69,6 +69,7 @@ class CurriculumMixin(ValidationMixin):
         self._overhead += time.perf_counter() - began
 
     def _init_dataloader(self) -> None:
+        self._claim_folder()
         super()._init_dataloader()
         self.settings = plugin_settings(self.config)
         self.curriculum = Curriculum.from_config({"curriculum": engine_block(self.config)})

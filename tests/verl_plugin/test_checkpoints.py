@@ -10,10 +10,13 @@ import pytest
 pytest.importorskip("verl")
 from made_up_runs import make
 
+from curriculum_verl.errors import InputError
+
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     from curriculum_verl.verl_plugin import checkpoints
     from curriculum_verl.verl_plugin.checkpoints import CheckpointMixin
+    from curriculum_verl.verl_plugin.trainer import CurriculumMixin
 
 
 def test_a_curriculum_that_begins_on_a_checkpoint_without_one_begins_at_its_step(
@@ -51,3 +54,17 @@ def test_a_stages_checkpoint_is_made_up_for_wherever_the_run_lies(tmp_path: Path
     CheckpointMixin._make_up_for_stage(trainer, folder)
     assert target.exists() == kept
     assert not (target / "lora_adapter").exists(), "it would be shared, and written over"
+
+
+def test_a_second_run_in_the_same_folder_is_refused_before_it_touches_anything(tmp_path: Path) -> None:
+    first, second = (SimpleNamespace(_root=tmp_path / "run") for _ in range(2))
+    for trainer in (first, second):
+        trainer._claim_folder = lambda trainer=trainer: CheckpointMixin._claim_folder(trainer)
+    first._claim_folder()
+    words = r"run: another run trains there; wait for it, or choose another trainer\.default_local_dir"
+    with pytest.raises(InputError, match=words):
+        CurriculumMixin._init_dataloader(second)
+    assert [path.name for path in (tmp_path / "run").iterdir()] == [".lock"]
+    first._lock.close()
+    second._claim_folder()
+    second._lock.close()
