@@ -20,7 +20,7 @@ from curriculum_verl.runs.stage_checkpoints import (
     STAGES,
     STATE,
     keep_checkpoint,
-    require_checkpoint,
+    restored_checkpoint,
     stage_folder,
     unshare,
 )
@@ -147,19 +147,9 @@ class CheckpointMixin(PPOTrainer):
         """Load model and optimizer as they were when the stage that was rolled back began."""
         if decision.restore_step is None:
             return None
-        abandoned = decision.transitions[-1].source
-        number = [stage.name for stage in self.curriculum.config.stages].index(abandoned)
-        folder = require_checkpoint(stage_folder(self._root, number, abandoned, decision.restore_step), is_whole)
+        folder = restored_checkpoint(self._root, self.curriculum.config.stages, decision, is_whole)
         logger.warning("curriculum: model and optimizer are those of %s again", folder)
         self.actor_rollout_wg.load_checkpoint(local_path=str(folder / "actor"), del_local_after_load=False)
         if self.use_critic:
             self.critic_wg.load_checkpoint(local_path=str(folder / str(Role.Critic)), del_local_after_load=False)
         return folder
-
-
-def begins_stage(decision: Decision) -> bool:
-    """Whether to keep a checkpoint: not if an advance was taken back at once, by the weights that it was made with."""
-    changed = decision.restore_step is not None or (
-        bool(decision.transitions) and decision.transitions[0].source != decision.transitions[-1].target
-    )
-    return decision.checkpoint and changed

@@ -18,7 +18,7 @@ from curriculum_verl.rewards.running import RunningRewards
 from curriculum_verl.rewards.scorer import CURIOSITY
 from curriculum_verl.runs.metrics_file import METRICS, any_numbers
 from curriculum_verl.runs.reporting import Reporter
-from curriculum_verl.verl_plugin.checkpoints import begins_stage
+from curriculum_verl.runs.stage_checkpoints import begins_stage
 from curriculum_verl.verl_plugin.feedback import (
     COMPONENT,
     Trajectory,
