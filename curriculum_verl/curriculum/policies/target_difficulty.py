@@ -22,7 +22,8 @@ class TargetDifficulty(SharePolicy):
     Adaptive curriculum RFT (Shi et al. 2025), with its known faults mended: T is part of the state and survives a
     resume; a draw asks for T when the batch is made, not when it was prefetched; and a T that stands still does not
     repeat its batch: of the `spread` * n prompts nearest to T each step takes another n (see NearestWalk). All draws
-    between two observations count as one, so that prompts asked for one at a time are those of the whole batch.
+    between two observations count as one, so that prompts asked for one at a time are as near as those of a whole
+    batch; but where several are equally near, one may then come twice.
 
     Without difficulties in the prompt index a prompt is as hard as its bucket's number.
     """
