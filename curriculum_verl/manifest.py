@@ -75,6 +75,15 @@ class Manifest(msgspec.Struct, frozen=True):
     parent: Parent | None = None
 
     @property
+    def files_hash(self) -> str:
+        """The XXH3-128 over names and hashes of all files, those of validation too; empty where none are listed.
+
+        It follows every text and answer, which `ids_hash` does not.
+        """
+        listed = "".join(f"{file.path} {file.hash}\n" for file in self.files)
+        return f"xxh3-128:{xxhash.xxh3_128_hexdigest(listed.encode())}" if listed else ""
+
+    @property
     def names(self) -> list[str]:
         """Bucket names, easiest first."""
         return [bucket.name for bucket in self.buckets]

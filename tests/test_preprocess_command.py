@@ -130,6 +130,17 @@ def test_the_ids_hash_follows_the_training_prompts(run, tmp_path):
     assert len(set(hashes)) == 3
 
 
+def test_the_files_hash_follows_every_text_and_no_place_or_time(run, tmp_path, source):
+    def of(buckets, out, *flags):
+        cli.main(["preprocess", "-i", str(buckets), "-o", str(tmp_path / out), *flags])
+        return read_manifest(tmp_path / out / "manifest.json").files_hash
+
+    first = of(source, "first")
+    moved = Path(shutil.copytree(source, tmp_path / "elsewhere" / "bucketed"))
+    assert of(moved, "elsewhere/second") == first
+    assert of(source, "third", "--instruction", "Box it.") != first
+
+
 def test_a_missing_validation_file_has_a_reason(tmp_path, run):
     few = write_buckets(tmp_path / "few", {"a": [rollout(n) for n in range(30)], "b": [rollout(99)]})
     flags = ["-i", str(few), "--seed", "1"]

@@ -98,19 +98,31 @@ class Combined:
 
 
 class MetricTest:
-    """One test on one metric. An evaluation counts only if the metric has a new value since the last one."""
+    """One test on one metric. An evaluation counts only if the metric has a new value since the last one.
+
+    A derived metric's value may be replaced at its step, when a validation brings the rest: then the reading is, too.
+    """
 
     def __init__(self, config: MetricCondition):
         self._config = config
         self._rule = build_rule(config)
         self._seen = -1
+        self._last: float | None = None  # the reading's mean
+        self._before: dict[str, Any] = {}  # the rule without it
 
     def observe(self, tracker: Tracker, after: int) -> None:
         """Take the window's reading, if there is a new and full one."""
         reading = tracker.window(self._config.metric, self._config.window, after)
-        if reading is not None and reading.step > self._seen:
-            self._seen = reading.step
-            self._rule.observe(reading)
+        if reading is None or reading.step < self._seen:
+            return
+        if reading.step > self._seen:
+            self._before = self._rule.state_dict()
+        elif self._last is None or reading.mean == self._last:
+            return
+        else:
+            self._rule.load_state_dict(self._before)
+        self._seen, self._last = reading.step, reading.mean
+        self._rule.observe(reading)
 
     @property
     def met(self) -> bool:
@@ -138,9 +150,10 @@ class MetricTest:
 
     def state_dict(self) -> dict[str, Any]:
         """What was seen, and the rule's own history."""
-        return {"seen": self._seen, "rule": self._rule.state_dict()}
+        return {"seen": self._seen, "last": self._last, "before": self._before, "rule": self._rule.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue where the saved test stood."""
         self._seen = int(state["seen"])
+        self._last, self._before = state.get("last"), state.get("before", {})  # a state of before has neither
         self._rule.load_state_dict(state["rule"])

@@ -139,6 +139,11 @@ class Curriculum:
         """All transitions so far, with their reasons."""
         return self._manager.transitions
 
+    def begin_at(self, step: int) -> None:
+        """Begin after so many steps that a trainer made without a curriculum; the first stage counts from there."""
+        self._step = step
+        self._manager.begin_at(step)
+
     def end_statuses(self) -> list[Status]:
         """Progress of every test that can end the present stage."""
         return self._manager.end_statuses()
@@ -351,4 +356,4 @@ def _index_of(manifest: Manifest, folder: Path) -> PromptIndex:
     """The prompts of the data, with the difficulty and pass rate of each where the manifest names a side file."""
     known = read_prompts(manifest, folder)
     values = {} if known is None else {name: np.ascontiguousarray(known[name]) for name in ("difficulty", "pass_rate")}
-    return PromptIndex.build(manifest.sizes, data_hash=manifest.ids_hash, **values)
+    return PromptIndex.build(manifest.sizes, data_hash=manifest.ids_hash, files_hash=manifest.files_hash, **values)

@@ -35,9 +35,10 @@ class GroupScores:
         rates / groups), which is at most the number of responses, and the number of groups where all are equal.
         """
         groups, rates = len(self), self.pass_rate
-        spread = float(rates.var(ddof=1)) / groups if groups > 1 else 0.0
+        if groups < 2 or np.ptp(rates) <= 1e-9:  # rounding leaves equal rates such as 0.7 a variance of about 1e-34
+            return groups
         p = float(rates.mean())
-        return groups if spread == 0.0 else max(1, min(int(self.responses.sum()), int(p * (1 - p) / spread)))
+        return max(1, min(int(self.responses.sum()), int(p * (1 - p) * groups / float(rates.var(ddof=1)))))
 
     @property
     def pass_rate(self) -> NDArray[np.float64]:

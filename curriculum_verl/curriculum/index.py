@@ -16,12 +16,14 @@ from curriculum_verl.errors import InputError
 class PromptIndex:
     """Bucket b holds the prompts offsets[b] to offsets[b + 1]; no prompt costs an object, or without arrays a byte.
 
+    `data_hash` says which prompts they are, `files_hash` what is written of them and of those for validation.
     `difficulty` (larger is harder) and `pass_rate` (offline, NaN where unknown) are in row order when they are given.
     """
 
     names: tuple[str, ...]
     sizes: NDArray[np.int64]
     data_hash: str = ""
+    files_hash: str = ""
     difficulty: NDArray[np.float32] | None = None
     pass_rate: NDArray[np.float16] | None = None
     offsets: NDArray[np.int64] = field(init=False)
@@ -35,6 +37,7 @@ class PromptIndex:
         buckets: dict[str, int],
         *,
         data_hash: str = "",
+        files_hash: str = "",
         difficulty: Sequence[float] | NDArray[np.floating] | None = None,
         pass_rate: Sequence[float] | NDArray[np.floating] | None = None,
     ) -> "PromptIndex":
@@ -60,6 +63,7 @@ class PromptIndex:
             names=tuple(buckets),
             sizes=np.array(list(buckets.values()), dtype=np.int64),
             data_hash=data_hash,
+            files_hash=files_hash,
             difficulty=kept,
             pass_rate=None if pass_rate is None else np.asarray(pass_rate, dtype=np.float16),
         )
@@ -76,10 +80,11 @@ class PromptIndex:
         return [slice(int(first), int(end)) for first, end in pairwise(self.offsets)]
 
     def identity(self) -> dict[str, Any]:
-        """What tells one data set from another: buckets in order, the data's hash, the values that come with it."""
+        """What tells one data set from another: buckets in order, the data's hashes, the values that come with it."""
         arrays = {"difficulty": self.difficulty, "pass_rate": self.pass_rate}
         return {
             "hash": self.data_hash,
+            "files": self.files_hash,
             "buckets": [[name, size] for name, size in self.by_name(self.sizes).items()],
             **{
                 what: None if values is None else hashlib.blake2b(values.tobytes()).hexdigest()

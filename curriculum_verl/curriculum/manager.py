@@ -115,6 +115,10 @@ class Manager:
         mixes = [stage.mix for stage in self._config.stages[:stages]]
         return [bucket for bucket in self._buckets if any(mix.get(bucket, 0.0) > 0 for mix in mixes)]
 
+    def begin_at(self, step: int) -> None:
+        """Begin the first stage after a step, before anything was observed."""
+        self._now.stage_start = self._now.last_check = step
+
     def after_step(self, step: int) -> Decision:
         """Decide on what training measured; the tracker has seen it already."""
         self._decision = Decision(step, stop=self._now.stop)

@@ -16,7 +16,7 @@ ADMISSION_ROUNDS = 4  # after so many refusals a slot takes what comes: a draw e
 class Pools:
     """Takes prompts out of buckets; none comes twice before its bucket is exhausted, then a new shuffle begins.
 
-    A batch holds a prompt once, if its bucket has enough: what a new shuffle would repeat is put off to the next batch.
+    A draw holds a prompt once, if its bucket has enough: what a new shuffle would repeat is put off to the next draw.
     The state is how many prompts each bucket has given out, and what was put off: epoch and position follow from it.
     """
 

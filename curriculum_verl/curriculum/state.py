@@ -3,6 +3,8 @@
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
+from inspect import signature
+from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curriculum_verl.atomic import replacing
-from curriculum_verl.curriculum.config import AllOf, AnyOf, CurriculumConfig
+from curriculum_verl.curriculum.config import AllOf, AnyOf, CurriculumConfig, PolicyConfig
+from curriculum_verl.curriculum.policies import find_policy
 from curriculum_verl.errors import StateError, unknown_name
 
 VERSION = 1
@@ -27,15 +30,19 @@ def write_state(path: str | Path, state: Mapping[str, Any]) -> None:
     """
     path = Path(path)
     arrays: dict[str, NDArray[Any]] = {}
-    document = _Document(VERSION, None, _without_arrays(state, "", arrays))
-    _encode(document, path)  # what cannot be written is refused before anything is
+    try:  # what cannot be written is refused before anything is
+        document = _Document(VERSION, None, _without_arrays(state, "", arrays))
+        msgspec.json.encode(document)
+    except (TypeError, ValueError) as error:
+        expected = "a policy's state may hold plain values and NumPy arrays"
+        raise StateError(f"{path}: the state cannot be written as JSON: {error}; {expected}") from error
     used, free = _array_files(path)
     if arrays:
         with replacing(free) as file:
             np.savez(file, **arrays)  # type: ignore[arg-type]
         document.arrays = _Arrays(free.name, _digest(free))
     with replacing(path) as file:
-        file.write(_encode(document, path))
+        file.write(msgspec.json.encode(document))
     used.unlink(missing_ok=True)
 
 
@@ -47,14 +54,6 @@ def _array_files(path: Path) -> tuple[Path, Path]:
     except StateError:
         present = None
     return (second, first) if present is not None and present.file == second.name else (first, second)
-
-
-def _encode(document: "_Document", path: Path) -> bytes:
-    try:
-        return msgspec.json.encode(document)
-    except (TypeError, ValueError) as error:
-        expected = "a policy's state may hold plain values and NumPy arrays"
-        raise StateError(f"{path}: the state cannot be written as JSON: {error}; {expected}") from error
 
 
 class _Arrays(msgspec.Struct):
@@ -112,12 +111,22 @@ def _digest(path: Path) -> str:
 
 
 def _without_arrays(value: Any, path: str, arrays: dict[str, NDArray[Any]]) -> Any:
-    """The value with every array moved to `arrays`, under its path."""
+    """The value with every array moved to `arrays`, under its path; what JSON would change is a ValueError."""
     if isinstance(value, np.ndarray):
         arrays[path] = value
         return {_ARRAY: path}
     if isinstance(value, Mapping):
+        for key in value:
+            if not isinstance(key, str):
+                raise ValueError(f"{path}: got the key {key!r}, expected text")
         return {key: _without_arrays(item, f"{path}.{key}".lstrip("."), arrays) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [
+            item if type(item) is float and isfinite(item) else _without_arrays(item, f"{path}[{number}]", arrays)
+            for number, item in enumerate(value)  # long histories are of such: a path for each would be slow
+        ]
+    if isinstance(value, float) and not isfinite(value):
+        raise ValueError(f"{path}: got {value}, expected a finite number")
     return value
 
 
@@ -128,13 +137,15 @@ def _with_arrays(value: Any, arrays: Mapping[str, NDArray[Any]]) -> Any:
             if _ARRAY in value
             else {key: _with_arrays(item, arrays) for key, item in value.items()}
         )
-    return value
+    return [_with_arrays(item, arrays) for item in value] if isinstance(value, list) else value
 
 
 def config_state(config: Any) -> Any:
     """A config as plain values, for comparison, without what may change from one start of a run to the next."""
     if isinstance(config, AnyOf | AllOf):
         return {"any" if isinstance(config, AnyOf) else "all": [config_state(member) for member in config.members]}
+    if isinstance(config, PolicyConfig):
+        return _policy_state(config.name, config.parameters)
     if is_dataclass(config):
         skip = MAY_CHANGE if isinstance(config, CurriculumConfig) else ()
         return {f.name: config_state(getattr(config, f.name)) for f in fields(config) if f.name not in skip}
@@ -143,11 +154,28 @@ def config_state(config: Any) -> Any:
     return [config_state(item) for item in config] if isinstance(config, tuple | list) else config
 
 
+def _policy_state(name: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """A policy with the parameters that nobody gave at their defaults, but those that JSON cannot hold."""
+    known = signature(find_policy(name)).parameters.values()
+    defaults = {p.name: config_state(p.default) for p in known if p.default is not p.empty}
+    kept = {key: value for key, value in defaults.items() if _comes_back(value)}
+    return {"name": name, "parameters": kept | config_state(parameters)}
+
+
+def _comes_back(value: Any) -> bool:
+    try:
+        return bool(msgspec.json.decode(msgspec.json.encode(value)) == value)
+    except (TypeError, ValueError):
+        return False
+
+
 def check_fits(saved: Mapping[str, Any], present: Mapping[str, Any], *, force: bool) -> list[str]:
     """How data and config differ from those of the saved state; refused unless forced."""
-    # A key that the saved config does not have yet was at its default.
+    # A key that the saved config does not have yet was at its default; of the data it is taken to be equal.
     config = config_state(CurriculumConfig(stages=())) | saved["config"]
-    found = list(_differences(saved["data"], present["data"], "data"))
+    if config["policy"]["name"] == present["config"]["policy"]["name"]:  # likewise of a policy's parameters
+        config["policy"] = _policy_state(**config["policy"])
+    found = list(_differences(present["data"] | saved["data"], present["data"], "data"))
     for key in present["config"]:
         found += _differences(config[key], present["config"][key], key)
     if found and not force:
@@ -178,10 +206,13 @@ def moved_to(state: Mapping[str, Any], config: CurriculumConfig) -> dict[str, An
     if current not in names:
         raise StateError(f"the saved run is in a stage that no longer exists: {unknown_name('stage', current, names)}")
     failures = dict(zip(saved, state["manager"]["failures"], strict=True))
+    before = config.stages[: names.index(current)]
+    taught = {bucket for stage in before for bucket, share in stage.mix.items() if share > 0}
     return {
         **state["manager"],
         "stage": names.index(current),
         "failures": [failures.get(name, 0) for name in names],
+        "replay": {bucket: more for bucket, more in state["manager"]["replay"].items() if bucket in taught},
         "pending": None,
         "asked": False,
         "stop": None,

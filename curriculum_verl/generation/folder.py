@@ -1,6 +1,5 @@
 """The output folder: whose it is, what of it is finished, and what of an unfinished run is kept."""
 
-import fcntl
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ import msgspec
 from curriculum_verl.atomic import replacing
 from curriculum_verl.errors import InputError
 from curriculum_verl.generation.job import Shard
+from curriculum_verl.locks import lock
 from curriculum_verl.rollouts.files import ENDINGS
 
 STATE = ".generating"  # the folder of a run that is not finished
@@ -85,16 +85,8 @@ def locked(places: Places) -> Iterator[None]:
     """One run at a time for each shard."""
     if places.folder.exists() and not places.folder.is_dir():
         raise InputError(f"{places.folder}: is a file, expected a folder to write to; choose another")
-    places.folder.mkdir(parents=True, exist_ok=True)
-    with _lock(places.folder, places.shard.suffix).open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError(f"{places.folder}: another run is writing there; wait for it to end") from None
-        except OSError as error:
-            raise InputError(
-                f"{places.folder}: that file system cannot lock files ({error.strerror}); write to one that can"
-            ) from error
+    refusal = f"{places.folder}: another run is writing there; wait for it to end"
+    with lock(_lock(places.folder, places.shard.suffix), refusal):
         yield
 
 
@@ -161,21 +153,13 @@ def _remove(path: Path, places: Places) -> None:
     if path.name == SETTINGS:
         suffix = path.parent.name.removeprefix(STATE)
         if suffix != places.shard.suffix:
-            _refuse_locked(_lock(places.folder, suffix), places)
+            refusal = f"{places.folder}: another run is writing there; end it before you overwrite it"
+            lock(_lock(places.folder, suffix), refusal).close()
         shutil.rmtree(path.parent)
         return
     for file in _files_in(path):
         (places.folder / file["path"]).unlink(missing_ok=True)
     path.unlink()
-
-
-def _refuse_locked(lock: Path, places: Places) -> None:
-    """An error if the run that is to be overwritten still goes on."""
-    with lock.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError(f"{places.folder}: another run is writing there; end it before you overwrite it") from None
 
 
 def _files_in(manifest: Path) -> list[dict[str, Any]]:

@@ -10,6 +10,8 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from curriculum_verl.curriculum.config import Stage
+from curriculum_verl.curriculum.decisions import Decision
 from curriculum_verl.errors import StateError
 
 STATE, REWARDS = "curriculum.json", "rewards.json"  # in every checkpoint; the second where rewards remember something
@@ -57,6 +59,24 @@ def require_checkpoint(folder: Path, is_whole: Callable[[Path], bool]) -> Path:
             "keep the stages folder of a run that has rollback.restore: weights, on a file system that every node sees"
         )
     return folder
+
+
+def begins_stage(decision: Decision) -> bool:
+    """Whether to keep a checkpoint: not if an advance was taken back at once, by the weights that it was made with."""
+    changed = decision.restore_step is not None or (
+        bool(decision.transitions) and decision.transitions[0].source != decision.transitions[-1].target
+    )
+    return decision.checkpoint and changed
+
+
+def restored_checkpoint(
+    root: Path, stages: Sequence[Stage], decision: Decision, is_whole: Callable[[Path], bool]
+) -> Path:
+    """The checkpoint of a rollback of weights: that from which the stage that is left began."""
+    assert decision.restore_step is not None  # or there is none
+    left = decision.transitions[-1].source
+    number = [stage.name for stage in stages].index(left)
+    return require_checkpoint(stage_folder(root, number, left, decision.restore_step), is_whole)
 
 
 def _files(folder: Path) -> Iterator[Path]:

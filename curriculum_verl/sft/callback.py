@@ -13,7 +13,7 @@ from curriculum_verl.curriculum.decisions import Decision
 from curriculum_verl.errors import TrainingError
 from curriculum_verl.runs.metrics_file import any_numbers
 from curriculum_verl.runs.reporting import Reporter
-from curriculum_verl.runs.stage_checkpoints import require_checkpoint
+from curriculum_verl.runs.stage_checkpoints import begins_stage, restored_checkpoint
 from curriculum_verl.sft.checkpoints import SCORE, is_whole
 from curriculum_verl.sft.scoring import scores_of
 from curriculum_verl.sft.trackers import Trackers
@@ -100,14 +100,11 @@ class CurriculumCallback(TrainerCallback):
             if events:
                 self._trackers.log(events, decision.step)
         if decision.restore_step is not None:
-            stages = [stage.name for stage in self._curriculum.config.stages]
-            number = stages.index(decision.transitions[-1].source)
-            folder = require_checkpoint(self._trainer.stage_folder(number, decision.restore_step), is_whole)
+            stages = self._curriculum.config.stages
+            folder = restored_checkpoint(self._trainer.root, stages, decision, is_whole)
             logger.warning("curriculum: model and optimizer are those of %s again", folder)
             self._trainer.restore_weights(folder)
-        if decision.checkpoint and (
-            decision.restore_step is not None or decision.transitions[0].source != decision.transitions[-1].target
-        ):
+        if begins_stage(decision):
             control.should_save = True
         if decision.stop is not None:
             control.should_training_stop = control.should_save = True

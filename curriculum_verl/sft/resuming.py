@@ -1,6 +1,5 @@
 """Going on from a checkpoint: whose folder it is, what differs from the run that wrote it, what must be there."""
 
-import fcntl
 import json
 import logging
 import shutil
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from curriculum_verl.errors import InputError, StateError
+from curriculum_verl.locks import LOCK, lock
 from curriculum_verl.runs.stage_checkpoints import STATE, keep_checkpoint, require_checkpoint
 from curriculum_verl.sft.checkpoints import SETTINGS, checkpoints, is_whole, numbered, step_of
 from curriculum_verl.sft.config import SftConfig
@@ -18,7 +18,6 @@ from curriculum_verl.sft.trainer import CurriculumTrainer
 
 logger = logging.getLogger(__name__)
 
-LOCK = ".lock"
 SUPERSEDED = "superseded"  # checkpoints of steps that a resumed run does anew
 # Of the training block: what may change from one start to the next, as hardly anything that is learned depends on it.
 FREE = {
@@ -33,14 +32,7 @@ def locked(root: Path, *, first: bool) -> Iterator[None]:
     if not first:
         yield
         return
-    root.mkdir(parents=True, exist_ok=True)
-    with (root / LOCK).open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError(
-                f"{root}: another run trains there; wait for it, or choose another training.output"
-            ) from None
+    with lock(root / LOCK, f"{root}: another run trains there; wait for it, or choose another training.output"):
         yield
 
 

@@ -13,13 +13,14 @@ from curriculum_verl.curriculum import Curriculum
 from curriculum_verl.curriculum.decisions import Decision
 from curriculum_verl.curriculum.state import read_state, write_state
 from curriculum_verl.errors import StateError
+from curriculum_verl.locks import LOCK, lock
 from curriculum_verl.rewards.running import RunningRewards
 from curriculum_verl.runs.stage_checkpoints import (
     REWARDS,
     STAGES,
     STATE,
     keep_checkpoint,
-    require_checkpoint,
+    restored_checkpoint,
     stage_folder,
     unshare,
 )
@@ -48,6 +49,11 @@ class CheckpointMixin(PPOTrainer):
     def _root(self) -> Path:
         return Path(self.config.trainer.default_local_dir)
 
+    def _claim_folder(self) -> None:
+        """Until this process ends no other run may write checkpoints and metrics there."""
+        refusal = f"{self._root}: another run trains there; wait for it, or choose another trainer.default_local_dir"
+        self._lock = lock(self._root / LOCK, refusal)
+
     def _load_checkpoint(self) -> None:
         super()._load_checkpoint()
         folder = resumes_from(self.config.trainer)
@@ -65,6 +71,8 @@ class CheckpointMixin(PPOTrainer):
         force = self.settings.resume == "force"
         if force and not (folder / STATE).exists():
             logger.warning("%s: holds no curriculum: it begins anew at step %d", folder, self.global_steps)
+            self.curriculum.begin_at(self.global_steps)
+            self._restored_tq_prompt_count = clear_in_flight()  # no curriculum has drawn them
             return
         differences = self.curriculum.load(folder / STATE, force=force)
         for difference in differences:
@@ -113,8 +121,10 @@ class CheckpointMixin(PPOTrainer):
         last = self.curriculum.transitions[-1:]
         if last and last[0].step == self.global_steps and self.curriculum.config.checkpoint_stages:
             target = self._stage_folder()
-            if not target.exists() and STAGES not in folder.parts:
-                keep_checkpoint(folder, target, self._finish)
+            own = folder.resolve().is_relative_to((self._root / STAGES).resolve())
+            if not target.exists() and not own:
+                # The checkpoint may be of another run's stage, whose adapter is not to be shared and written over.
+                keep_checkpoint(folder, target, self._finish, without=(FOLDER,))
 
     def _stage_folder(self) -> Path:
         number, name = self.curriculum.stage_number, self.curriculum.stage.name
@@ -137,19 +147,9 @@ class CheckpointMixin(PPOTrainer):
         """Load model and optimizer as they were when the stage that was rolled back began."""
         if decision.restore_step is None:
             return None
-        abandoned = decision.transitions[-1].source
-        number = [stage.name for stage in self.curriculum.config.stages].index(abandoned)
-        folder = require_checkpoint(stage_folder(self._root, number, abandoned, decision.restore_step), is_whole)
+        folder = restored_checkpoint(self._root, self.curriculum.config.stages, decision, is_whole)
         logger.warning("curriculum: model and optimizer are those of %s again", folder)
         self.actor_rollout_wg.load_checkpoint(local_path=str(folder / "actor"), del_local_after_load=False)
         if self.use_critic:
             self.critic_wg.load_checkpoint(local_path=str(folder / str(Role.Critic)), del_local_after_load=False)
         return folder
-
-
-def begins_stage(decision: Decision) -> bool:
-    """Whether to keep a checkpoint: not if an advance was taken back at once, by the weights that it was made with."""
-    changed = decision.restore_step is not None or (
-        bool(decision.transitions) and decision.transitions[0].source != decision.transitions[-1].target
-    )
-    return decision.checkpoint and changed

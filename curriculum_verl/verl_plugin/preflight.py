@@ -21,7 +21,6 @@ from curriculum_verl.verl_plugin.settings import PREFIX, PluginSettings, engine_
 
 MANAGER = "CurriculumRewardManager"
 MODULE = "pkg://curriculum_verl.verl_plugin.reward_manager"
-EXACT_POLICIES = ("uniform", "mixture")  # the others may give any bucket more than its share
 MODES = ("sync", "colocate_async", "separate_async")
 PLACES = ("data", "rollout_log", "metrics_file")
 WHOLE = ("model", "optimizer", "extra")
@@ -139,21 +138,28 @@ def _stage_problems(curriculum: CurriculumConfig, manifest: Manifest, config: An
     batch = config.data.train_batch_size
     validates = _needs_validation(curriculum, config)
     sizes = {bucket.name: bucket for bucket in manifest.buckets}
+    policy = curriculum.policy.name
     for stage in curriculum.stages:
-        for name, share in stage.mix.items():
-            bucket = sizes.get(name)
-            if bucket is None or share == 0:
-                continue
-            taken = math.ceil(share * batch) if curriculum.policy.name in EXACT_POLICIES else batch
-            if bucket.prompts < taken:
+        where = f"curriculum.stages ({stage.name})"
+        mix = [(sizes[name], share) for name, share in stage.mix.items() if name in sizes and share > 0]
+        together = sum(bucket.prompts for bucket, _ in mix)
+        if policy == "uniform" and together < batch:
+            yield (
+                f"{where}: a batch of {batch} prompts is larger than the stage's buckets together, which have "
+                f"{together}; lower data.train_batch_size, or make larger buckets"
+            )
+        for bucket, share in mix:
+            # By policies other than these two a bucket may be given more than its share.
+            taken = math.ceil(share * batch) if policy == "mixture" else batch
+            if policy != "uniform" and bucket.prompts < taken:
                 yield (
-                    f"curriculum.stages ({stage.name}): a batch may take {taken} prompts of bucket {name}, which has "
-                    f"{bucket.prompts}; lower data.train_batch_size or its share, or make larger buckets"
+                    f"{where}: a batch may take {taken} prompts of bucket {bucket.name}, which has {bucket.prompts}; "
+                    "lower data.train_batch_size or its share, or make larger buckets"
                 )
             if validates and not bucket.validation_prompts:
                 yield (
-                    f"curriculum.stages ({stage.name}): bucket {name} has no validation prompts, so it can never be "
-                    "judged; run the preprocessing step with a --train-val-split below 1, or turn validation off"
+                    f"{where}: bucket {bucket.name} has no validation prompts, so it can never be judged; run "
+                    "the preprocessing step with a --train-val-split below 1, or turn validation off"
                 )
 
 
@@ -203,8 +209,9 @@ def _scoring_problems(curriculum: CurriculumConfig, settings: PluginSettings, co
 def _check_resume(config: Any, block: dict[str, Any], settings: PluginSettings) -> None:
     """Load the state that the run will resume from into a curriculum that is then forgotten."""
     folder = resumes_from(config.trainer)
-    if folder is not None and settings.resume == "strict":
-        if not (folder / STATE).exists():
-            what = f"{folder}: holds no curriculum; resume from a checkpoint of this run"
-            raise InputError(f"{what}, or begin the curriculum there with curriculum.resume=force")
-        Curriculum.from_config({"curriculum": block}).load(folder / STATE)
+    force = settings.resume == "force"
+    if folder is not None and (folder / STATE).exists():
+        Curriculum.from_config({"curriculum": block}).load(folder / STATE, force=force)
+    elif folder is not None and not force:
+        what = f"{folder}: holds no curriculum; resume from a checkpoint of this run"
+        raise InputError(f"{what}, or begin the curriculum there with curriculum.resume=force")

@@ -18,7 +18,7 @@ from curriculum_verl.rewards.running import RunningRewards
 from curriculum_verl.rewards.scorer import CURIOSITY
 from curriculum_verl.runs.metrics_file import METRICS, any_numbers
 from curriculum_verl.runs.reporting import Reporter
-from curriculum_verl.verl_plugin.checkpoints import begins_stage
+from curriculum_verl.runs.stage_checkpoints import begins_stage
 from curriculum_verl.verl_plugin.feedback import (
     COMPONENT,
     Trajectory,
@@ -69,6 +69,7 @@ class CurriculumMixin(ValidationMixin):
         self._overhead += time.perf_counter() - began
 
     def _init_dataloader(self) -> None:
+        self._claim_folder()
         super()._init_dataloader()
         self.settings = plugin_settings(self.config)
         self.curriculum = Curriculum.from_config({"curriculum": engine_block(self.config)})

@@ -5,7 +5,8 @@ from typing import Any
 
 from curriculum_verl.curriculum.decisions import Decision
 from curriculum_verl.curriculum.tracker import Rate
-from curriculum_verl.verl_plugin.checkpoints import CheckpointMixin, begins_stage
+from curriculum_verl.runs.stage_checkpoints import begins_stage
+from curriculum_verl.verl_plugin.checkpoints import CheckpointMixin
 from curriculum_verl.verl_plugin.feedback import FAILURE, refuse_failures
 from curriculum_verl.verl_plugin.validation import BUCKET, bucket_scores, by_bucket
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from curriculum_verl.curriculum.conditions import build_condition
 from curriculum_verl.curriculum.config import AllOf, AnyOf, Patience, Plateau
 from curriculum_verl.curriculum.config import MetricCondition as Check
+from curriculum_verl.curriculum.formula import parse_formula
 from curriculum_verl.curriculum.rules import wilson_lower
 from curriculum_verl.curriculum.tracker import Rate, Tracker
 
@@ -279,3 +280,33 @@ def test_only_what_made_a_condition_met_is_a_reason():
     assert condition.reasons() == []
     condition.observe(tracker, 0)
     assert [str(reason) for reason in condition.reasons()] == ["steps at_least 10 (10)"]
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        Check("gap", 1, above=0.25),
+        Check("gap", 2, above=0.25),
+        Check("gap", 1, plateau=Plateau(2, 0.01, 2)),
+        Check("gap", 1, patience=Patience(2, 0.0, "max")),
+    ],
+)
+def test_a_derived_value_that_a_validation_replaces_counts_once_as_it_is_at_last(config, through_json):
+    tracker = Tracker(derived={"gap": parse_formula("train/score - val/score")})
+    test, known = build_condition(config), build_condition(config)
+    for step, (train, validated) in enumerate([(0.5, 0.5), (0.9, 0.25), (0.4, 0.5), (1.0, 0.0), (1.0, 0.5)], start=1):
+        tracker.observe(step, {"train/score": train})
+        test.observe(tracker, 0)
+        saved, test = test.state_dict(), build_condition(config)
+        test.load_state_dict(through_json(saved))
+        tracker.observe(step, {"val/score": validated})
+        test.observe(tracker, 0)
+        test.observe(tracker, 0)
+        known.observe(tracker, 0)
+        assert test.statuses() == known.statuses()
+    state = through_json(test.state_dict())
+    del state["last"], state["before"]
+    older = build_condition(config)
+    older.load_state_dict(state)
+    older.observe(tracker, 0)
+    assert older.statuses() == known.statuses(), "a state of before knows no more than the step"

@@ -310,3 +310,16 @@ def test_a_draw_takes_no_memory_for_prompts_that_it_does_not_look_at(policy: str
         most.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert most[1] < 1.5 * most[0] < 300_000
+
+
+def test_a_curriculum_that_begins_at_a_later_step_counts_its_stage_from_there() -> None:
+    block = make_block(advance={"check_every": 10}, rollback=None, probation=None, admission=None)
+    block["stages"][0]["exit"] = {"metric": "stage/steps", "at_least": 20}
+    curriculum = Curriculum.from_config(block, make_index())
+    curriculum.begin_at(400)
+    assert curriculum.step == 400
+    for step in range(401, 420):
+        curriculum.observe(step, curriculum.draw(8).prompts, np.zeros((8, 2)))
+    assert (curriculum.stage_number, curriculum.metrics()["stage_steps"]) == (0, 19)
+    curriculum.observe(420, curriculum.draw(8).prompts, np.zeros((8, 2)))
+    assert [transition.step for transition in curriculum.transitions] == [420]

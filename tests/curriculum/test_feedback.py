@@ -80,3 +80,9 @@ def test_select_keeps_the_groups_asked_for():
     assert kept.mean.tolist() == [1.0, 0.25]
     assert kept.informative.tolist() == [False, True]
     assert kept.invalid == rewards.invalid == 1
+
+
+@pytest.mark.parametrize("passes", range(11))
+def test_groups_that_pass_equally_often_are_one_trial_each_however_their_rate_rounds(passes):
+    scores = [[1.0] * passes + [0.0] * (10 - passes)] * 3
+    assert summarise(scores, 0.5).effective_trials == 3

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from made_up_runs import POLICIES, SIZES, make, make_block, make_index, observe, play, validate
 
 from curriculum_verl.curriculum import Curriculum, PromptIndex, Rate
+from curriculum_verl.curriculum.policies.posterior import Posterior
 from curriculum_verl.errors import StateError
 
 
@@ -92,6 +93,15 @@ def test_another_data_hash_is_refused_and_named() -> None:
         make(index=make_index(data_hash="h2")).load_state_dict(state)
 
 
+def test_other_files_of_the_same_prompts_are_refused_and_a_state_that_knows_no_files_is_not() -> None:
+    state = make(index=make_index(files_hash="f1")).state_dict()
+    other = make(index=make_index(files_hash="f2"))
+    with pytest.raises(StateError, match=r"data\.files: saved 'f1', now 'f2'"):
+        other.load_state_dict(state)
+    del state["data"]["files"]
+    assert other.load_state_dict(state) == []
+
+
 def test_another_config_is_refused_and_every_difference_named() -> None:
     state = make().state_dict()
     block = make_block(replay_floor=0.2)
@@ -134,6 +144,30 @@ def test_a_forced_resume_with_other_data_starts_the_walk_anew_in_the_saved_stage
     assert resumed.draw(8).prompts.max() < 30
     play(resumed, 13, 20, history=4)
     assert resumed.step == 20
+
+
+def test_a_forced_resume_drops_what_is_replayed_of_buckets_that_no_stage_before_teaches() -> None:
+    block = make_block("mixture", admission=None, replay_floor=0.0)
+    saved = Curriculum.from_config(block, make_index())
+    for step in range(1, 11):
+        saved.observe(step, saved.draw(8).prompts, np.zeros((8, 4)))
+        saved.evaluate(step, dict.fromkeys(SIZES, 0.5))
+    assert saved.stage.name == "two"
+    saved.evaluate(11, {"easy": 0.2, "medium": 0.5, "hard": 0.5})
+    state = saved.state_dict()
+    assert state["manager"]["replay"] == {"easy": 0.1}
+    without = block | {"stages": block["stages"][1:]}
+    resumed = Curriculum.from_config(without, make_index())
+    resumed.load_state_dict(state, force=True)
+    assert (resumed.stage.name, resumed.state_dict()["manager"]["replay"]) == ("two", {})
+    other = block | {"stages": [block["stages"][0] | {"mix": {"hard": 1.0}}, *block["stages"][1:]]}
+    resumed = Curriculum.from_config(other, make_index())
+    resumed.load_state_dict(state, force=True)
+    assert resumed.state_dict()["manager"]["replay"] == {}
+    changed = block | {"stages": [*block["stages"][:2], block["stages"][2] | {"mix": {"hard": 1.0}}]}
+    resumed = Curriculum.from_config(changed, make_index())
+    resumed.load_state_dict(state, force=True)
+    assert resumed.state_dict()["manager"]["replay"] == {"easy": 0.1}, "still taught before"
 
 
 def test_a_forced_resume_into_a_vanished_stage_is_refused() -> None:
@@ -211,6 +245,45 @@ def test_a_state_from_before_a_key_existed_is_taken_at_the_keys_default() -> Non
     assert make(admission=None, replay_floor=0.0).load_state_dict(state) == []
     with pytest.raises(StateError, match=r"replay_floor: saved 0\.0, now 0\.15"):
         make(admission=None).load_state_dict(state)
+
+
+def _with(policy: dict[str, Any]) -> Curriculum:
+    return Curriculum.from_config(make_block() | {"policy": policy}, make_index())
+
+
+def test_a_policys_default_may_be_written_out_and_must_not_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    state = make("posterior").state_dict()
+    written = _with({"name": "posterior", "half_life": 200, "target": 0.5})
+    assert written.load_state_dict(state) == []
+    assert make("posterior").load_state_dict(written.state_dict()) == []
+    other = _with({"name": "posterior", "half_life": 100})
+    with pytest.raises(StateError, match=r"policy\.parameters\.half_life: saved 200\.0, now 100\.0"):
+        other.load_state_dict(state)
+    monkeypatch.setitem(Posterior.__init__.__kwdefaults__, "half_life", 50.0)
+    with pytest.raises(StateError, match=r"policy\.parameters\.half_life: saved 200\.0, now 50\.0"):
+        make("posterior").load_state_dict(state)
+
+
+def test_a_state_from_before_a_policys_parameter_existed_is_taken_at_its_default() -> None:
+    state = make("posterior").state_dict()
+    state["config"]["policy"]["parameters"] = {}
+    assert make("posterior").load_state_dict(state) == []
+    other = _with({"name": "posterior", "half_life": 100})
+    with pytest.raises(StateError, match=r"policy\.parameters\.half_life: saved 200\.0, now 100\.0"):
+        other.load_state_dict(state)
+
+
+def test_a_default_that_json_cannot_hold_is_no_matter(user_module: Any, tmp_path: Path) -> None:
+    source = """
+from curriculum_verl.curriculum.policies.mixture import Mixture
+
+class Own(Mixture):
+    def __init__(self, pools, cap=float("inf"), key=len, size=3):
+        super().__init__(pools)
+"""
+    policy = {"name": f"{user_module('with_defaults', source)}:Own"}
+    _with(policy).save(tmp_path / "state.json")
+    assert _with(policy | {"size": 3}).load(tmp_path / "state.json") == []
 
 
 def test_what_is_only_reported_may_change_between_starts() -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -33,6 +34,12 @@ def test_structured_arrays_come_back_as_they_were(tmp_path: Path) -> None:
     records["step"] = [1, 2, 3]
     write_state(tmp_path / "s.json", {"records": records})
     assert (read_state(tmp_path / "s.json")["records"] == records).all()
+
+
+def test_arrays_in_lists_come_back_as_they_were(tmp_path: Path) -> None:
+    write_state(tmp_path / "s.json", {"walks": [{"places": np.arange(3)}, np.arange(2)]})
+    first, second = read_state(tmp_path / "s.json")["walks"]
+    assert (first["places"].tolist(), second.tolist()) == ([0, 1, 2], [0, 1])
 
 
 def test_the_file_is_json_with_a_version_and_names_and_hashes_its_arrays(tmp_path: Path) -> None:
@@ -153,3 +160,20 @@ def test_a_full_disk_leaves_the_old_state_and_no_rubbish(tmp_path: Path, monkeyp
         write_state(tmp_path / "s.json", {"number": 2, "records": np.full(10, 2)})
     assert files(tmp_path) == before
     assert read_state(tmp_path / "s.json")["number"] == 1
+
+
+@pytest.mark.parametrize(
+    ("state", "message"),
+    [
+        ({"a": {"b": -math.inf}}, r"a\.b: got -inf, expected a finite number"),
+        ({"a": [1.0, {"b": [math.nan]}]}, r"a\[1\]\.b\[0\]: got nan, expected a finite number"),
+        ({"a": (np.float64("inf"),)}, r"a\[0\]: got inf, expected a finite number"),
+        ({"a": {1: 2.0}}, "a: got the key 1, expected text"),
+    ],
+)
+def test_what_would_come_back_changed_is_refused_with_its_path(tmp_path: Path, state: Any, message: str) -> None:
+    write_state(tmp_path / "s.json", {"a": 1})
+    with pytest.raises(StateError, match=message):
+        write_state(tmp_path / "s.json", state)
+    assert read_state(tmp_path / "s.json") == {"a": 1}
+    assert files(tmp_path) == ["s.json"]

@@ -3,11 +3,15 @@ from pathlib import Path
 
 import pytest
 
+from curriculum_verl.curriculum.config import Stage
+from curriculum_verl.curriculum.decisions import Decision, Transition
 from curriculum_verl.errors import StateError
 from curriculum_verl.runs.stage_checkpoints import (
     STATE,
+    begins_stage,
     keep_checkpoint,
     require_checkpoint,
+    restored_checkpoint,
     stage_folder,
     unshare,
 )
@@ -93,3 +97,17 @@ def test_a_failure_leaves_nothing_under_the_name(tmp_path, checkpoint):
     keep_checkpoint(tmp_path / "nothing", target, save)
     with pytest.raises(StateError, match="is not there"):
         require_checkpoint(target, is_whole)  # a state alone is no checkpoint
+
+
+def test_a_decision_says_whether_a_stage_begins_and_which_weights_come_back(tmp_path, checkpoint):
+    stages = [Stage("first", {"easy": 1.0}), Stage("second", {"easy": 1.0})]
+    advance = Transition(3, "advance", "first", "second", "", None, None)
+    back = Transition(3, "rollback", "second", "first", "", None, None)
+    assert begins_stage(Decision(3, transitions=(advance,), checkpoint=True))
+    assert not begins_stage(Decision(3, transitions=(advance,)))
+    assert not begins_stage(Decision(3, transitions=(advance, back), checkpoint=True)), "taken back at once"
+    assert not begins_stage(Decision(3, checkpoint=True))
+    later = Decision(5, transitions=(back,), checkpoint=True, restore_step=3)
+    assert begins_stage(later)
+    keep_checkpoint(checkpoint, stage_folder(tmp_path, 1, "second", 3), save)
+    assert restored_checkpoint(tmp_path, stages, later, is_whole) == stage_folder(tmp_path, 1, "second", 3)

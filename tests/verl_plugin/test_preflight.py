@@ -167,6 +167,16 @@ def test_a_bucket_smaller_than_what_a_batch_takes_of_it(config):
     assert "curriculum.stages (second): a batch may take 40 prompts" in problems(config)
 
 
+def test_uniform_takes_in_proportion_to_the_buckets_whatever_the_shares(config):
+    with open_dict(config):
+        config.curriculum.policy = {"name": "uniform"}
+        config.curriculum.stages[1].mix = {"easy": 0.9, "medium": 0.1}
+    config.data.train_batch_size = 40
+    text = problems(config)
+    assert "curriculum.stages (first): a batch of 40 prompts is larger than the stage's buckets together, " in text
+    assert "curriculum.stages (second)" not in text, "both buckets together are large enough"
+
+
 def test_a_bucket_without_validation_rows_that_a_stage_asks_for(config, data):
     manifest = json.loads(data.read_text())
     manifest["buckets"][2] |= {"validation_prompts": 0, "validation": []}
@@ -232,8 +242,11 @@ def test_a_resume_with_another_recipe_or_other_data_says_what_differs(config, da
     assert "stages[0].name: saved 'first', now 'renamed'" in problems(config)
     with open_dict(config):
         config.curriculum.resume = "force"
+    assert "the saved run is in a stage that no longer exists: unknown stage 'first'" in problems(config)
+    config.curriculum.stages[0].name = "first"
+    config.curriculum.stages[1].name = "renamed"
     prepare(config)
-    config.curriculum.stages[0].name, config.curriculum.resume = "first", "strict"
+    config.curriculum.stages[1].name, config.curriculum.resume = "second", "strict"
     manifest = json.loads(data.read_text())
     data.write_text(json.dumps(manifest | {"ids_hash": "xxh3-128:other"}))
     assert "data.hash: saved" in problems(config)

@@ -22,7 +22,8 @@ class TargetDifficulty(SharePolicy):
     Adaptive curriculum RFT (Shi et al. 2025), with its known faults mended: T is part of the state and survives a
     resume; a draw asks for T when the batch is made, not when it was prefetched; and a T that stands still does not
     repeat its batch: of the `spread` * n prompts nearest to T each step takes another n (see NearestWalk). All draws
-    between two observations count as one, so that prompts asked for one at a time are those of the whole batch.
+    between two observations count as one, so that prompts asked for one at a time are as near as those of a whole
+    batch; but where several are equally near, one may then come twice.
 
     Without difficulties in the prompt index a prompt is as hard as its bucket's number.
     """
@@ -65,7 +66,7 @@ class TargetDifficulty(SharePolicy):
             given = 0
         if not given:
             self._block = int(np.clip(sizes.sum() // n, 1, self._spread))
-        prompts = np.concatenate([self._near(int(bucket), given + n) for bucket in members])
+        prompts = np.concatenate([self._near(int(bucket), given + n, self._block) for bucket in members])
         nearest = prompts[np.argsort(self._distance(prompts), kind="stable")[: given + n]]
         fresh = np.bincount(self.pools.index.bucket_of(nearest), minlength=len(self.mix)) - self._given
         shares = np.where(self.mix > 0, np.maximum(fresh, 0), 0).astype(np.float64)
@@ -80,17 +81,20 @@ class TargetDifficulty(SharePolicy):
     def _pick_in(self, bucket: int, count: int) -> Prompts:
         given = int(self._given[bucket])
         spare = 0 if self.pools.admission is None else count
-        near = self._near(bucket, given + count + spare)[given:]
+        size, block = int(self.pools.index.sizes[bucket]), self._block
+        if given + count > -(-size // block):  # a floor may take more than there are blocks: then they are cut smaller
+            block = max(1, size // (given + count))
+        near = self._near(bucket, given + count + spare, block)[given:]
         # What admission would skip is taken only if there is nothing else.
         chosen = np.sort(np.argsort(~self.pools.admitted(near), kind="stable")[:count])
         self._given[bucket] += chosen[-1] + 1 if len(chosen) else 0
         picked: Prompts = near[chosen]
         return picked
 
-    def _near(self, bucket: int, n: int) -> Prompts:
-        """The n prompts of a bucket that are nearest to the target, nearest first; fewer if it holds fewer."""
+    def _near(self, bucket: int, n: int, block: int) -> Prompts:
+        """The n prompts of a bucket that are nearest to the target, nearest first; fewer if it has fewer blocks."""
         walked = int(self._walked[bucket])
-        places = self._walks[bucket].nearest(self._level, n, self._block, self._turn, walked)
+        places = self._walks[bucket].nearest(self._level, n, block, self._turn, walked)
         prompts: Prompts = places + self.pools.index.offsets[bucket]
         return prompts
 

@@ -211,3 +211,15 @@ def test_the_target_stays_within_what_the_stage_holds():
     assert policy.metrics()["target"] == pytest.approx(float(index.difficulty[49]))
     policy.begin_stage(np.array([0.0, 1.0]), np.zeros(2))
     assert policy.metrics()["target"] == pytest.approx(float(index.difficulty[50]))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_bucket_that_has_enough_is_not_repeated_in_a_draw_even_if_a_floor_takes_much_of_it(make_policy, seed):
+    buckets = {"easy": 30, "hard": 400}
+    policy = make_policy(
+        "target_difficulty", buckets, mix={"hard": 1.0}, floors={"easy": 0.2}, seed=seed, difficulty=np.arange(430.0)
+    )
+    for _ in range(10):
+        prompts = policy.draw(50)
+        assert len(set(prompts.tolist())) == 50
+        policy.observe(prompts, summarise(np.full((50, 2), 0.5), 0.5))
