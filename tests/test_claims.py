@@ -15,8 +15,8 @@ OURS, FAST = "posterior", "uniform_16x4_fast"  # the second is uniform sampling 
 ONCE = ("posterior_slow", "posterior_8x4", "target_difficulty", "mixture", "cumulative")
 SEEDS = {  # by which they speak of an arm
     "skew": {
-        **dict.fromkeys((OURS, "posterior_admission", "bandit", "uniform_16x4"), "5"),
-        **dict.fromkeys((FAST, "gaussian", "dapo_fast"), "3"),
+        **dict.fromkeys((OURS, "posterior_admission", "bandit", "uniform_16x4", "dapo_fast"), "5"),
+        **dict.fromkeys((FAST, "gaussian"), "3"),
         **dict.fromkeys(ONCE, "1"),
     },
     "main": dict.fromkeys((OURS, "bandit", "uniform_16x4", FAST), "5"),
