@@ -283,7 +283,8 @@ class Curriculum:
         """
         try:
             differences = check_fits(state, {"data": self._identity, "config": config_state(self.config)}, force=force)
-            self._take_over(state, {re.split(r"[.\[:]", difference)[0] for difference in differences})
+            changed = {re.split(r"[.\[:]", difference)[0] for difference in differences if not _same_prompts(difference)}
+            self._take_over(state, changed)
         except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
             reason = f"{type(error).__name__}: {error}"
             raise StateError(
@@ -342,6 +343,11 @@ class Curriculum:
         names = [name for name in self.tracker.names() if name.startswith("train/")]
         readings = {name: self.tracker.window(name, 1, self._step - 1) for name in names}
         return {name: reading.mean for name, reading in readings.items() if reading is not None}
+
+
+def _same_prompts(difference: str) -> bool:
+    """Whether only what is written of prompts differs: they are the same in the same places, so positions hold."""
+    return difference.startswith("data.files:")
 
 
 def _tested(conditions: Iterable[ConditionConfig | None], derived: Mapping[str, Formula]) -> frozenset[str]:

@@ -122,12 +122,16 @@ def _without_arrays(value: Any, path: str, arrays: dict[str, NDArray[Any]]) -> A
         return {key: _without_arrays(item, f"{path}.{key}".lstrip("."), arrays) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [
-            item if type(item) is float and isfinite(item) else _without_arrays(item, f"{path}[{number}]", arrays)
-            for number, item in enumerate(value)  # long histories are of such: a path for each would be slow
+            item if _is_plain(item) else _without_arrays(item, f"{path}[{number}]", arrays)
+            for number, item in enumerate(value)  # histories are long: a path for each of their values would be slow
         ]
     if isinstance(value, float) and not isfinite(value):
         raise ValueError(f"{path}: got {value}, expected a finite number")
     return value
+
+
+def _is_plain(value: Any) -> bool:
+    return type(value) is int or (type(value) is float and isfinite(value))
 
 
 def _with_arrays(value: Any, arrays: Mapping[str, NDArray[Any]]) -> Any:

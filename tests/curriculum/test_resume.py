@@ -94,10 +94,13 @@ def test_another_data_hash_is_refused_and_named() -> None:
 
 
 def test_other_files_of_the_same_prompts_are_refused_and_a_state_that_knows_no_files_is_not() -> None:
-    state = make(index=make_index(files_hash="f1")).state_dict()
-    other = make(index=make_index(files_hash="f2"))
+    first, other = make(index=make_index(files_hash="f1")), make(index=make_index(files_hash="f2"))
+    first.draw(8)
+    state = first.state_dict()
     with pytest.raises(StateError, match=r"data\.files: saved 'f1', now 'f2'"):
         other.load_state_dict(state)
+    assert other.load_state_dict(state, force=True) == ["data.files: saved 'f1', now 'f2'"]
+    assert other.draw(8).prompts.tolist() == first.draw(8).prompts.tolist(), "they lie where they did"
     del state["data"]["files"]
     assert other.load_state_dict(state) == []
 

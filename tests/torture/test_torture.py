@@ -8,7 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from torture import command, fuzzing
+from fuzzing.targets import TARGETS
+from torture import command, fuzzing, real
 from torture.cases import CASES, Case
 from torture.comparing import differences
 from torture.composing import compose, sections
@@ -428,6 +429,53 @@ def test_the_shortest_run_of_the_engine_is_flat_and_a_shorter_one_is_refused(tmp
     with pytest.raises(SystemExit):
         command.build_parser(CASES).parse_args(["--steps", "1999"])
     assert "got 1,999, expected at least 2,000" in capsys.readouterr().err
+
+
+def test_a_long_run_of_verl_is_told_by_what_grew():
+    early = {"files": 50.0, "bytes of files": 1e6, "trainer MB": 500.0, "raylet MB": 38.0, "all MB": 600.0}
+    assert real.grown(early, early | {"trainer MB": 520.0, "raylet MB": 50.0, "ray::IDLE MB": 300.0}) == []
+    more = {"files": 51.0, "bytes of files": 1.1e6, "raylet MB": 70.0, "all MB": 700.0}
+    assert real.grown(early, early | more) == [
+        "all MB grew from 600 to 700",
+        "bytes of files grew from 1,000,000 to 1,100,000",
+        "files grew from 50 to 51",
+        "raylet MB grew from 38 to 70",
+    ]
+
+
+def test_what_grows_by_a_line_a_step_is_no_file_of_a_run(tmp_path):
+    (tmp_path / "checkpoints" / "global_step_2").mkdir(parents=True)
+    (tmp_path / "rollouts").mkdir()
+    for name in (
+        "console.log",
+        "checkpoints/curriculum.jsonl",
+        "rollouts/1.jsonl",
+        "checkpoints/global_step_2/data.pt",
+    ):
+        (tmp_path / name).write_text("more")
+    (tmp_path / "checkpoints" / "global_step_2" / "curriculum.json").write_text("four")
+    assert real.files_of(tmp_path) == {"files": 1, "bytes of files": 4}
+
+
+def test_too_few_inputs_of_the_long_form_are_a_failure(tmp_path, monkeypatch):
+    monkeypatch.setattr(fuzzing, "made_up", lambda work, path: Record(path.name, figures={"inputs": 10.0}))
+    done = [Record("x", figures={"inputs": 10.0})] * (len(fuzzing.files()) - 1)
+    last = fuzzing.next_file(Work(tmp_path), done)
+    assert last is not None
+    assert last.failures == (f"{10 * len(fuzzing.files())} inputs in all, expected 1,000,000 in the long form",)
+    short = fuzzing.next_file(Work(tmp_path, examples=100), done)
+    assert short is not None
+    assert short.failures == ()
+
+
+def test_every_reader_is_fuzzed_by_coverage_or_it_is_said_why_not(tmp_path, monkeypatch):
+    monkeypatch.setattr(fuzzing, "find_spec", lambda name: None)
+    made = [Record("x")] * len(fuzzing.files())
+    told: list[str] = []
+    while (record := fuzzing.next_file(Work(tmp_path), made + [Record("y")] * len(told))) is not None:
+        assert record.skipped == "Atheris is not installed"
+        told.append(record.what.removesuffix(", guided by coverage"))
+    assert told == list(TARGETS)
 
 
 def test_a_kill_is_the_same_for_the_same_seed_and_the_shares_add_up():
