@@ -283,8 +283,8 @@ class Curriculum:
         """
         try:
             differences = check_fits(state, {"data": self._identity, "config": config_state(self.config)}, force=force)
-            changed = {re.split(r"[.\[:]", difference)[0] for difference in differences if not _same_prompts(difference)}
-            self._take_over(state, changed)
+            changed = [difference for difference in differences if not _same_prompts(difference)]
+            self._take_over(state, {re.split(r"[.\[:]", difference)[0] for difference in changed})
         except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
             reason = f"{type(error).__name__}: {error}"
             raise StateError(
