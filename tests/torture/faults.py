@@ -3,7 +3,7 @@
 import re
 import shutil
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -49,15 +49,32 @@ def read_only(work: Work, tool: Tool) -> Record:
     return _disk(work, tool, "a disk that cannot be written to", READ_ONLY, NOT_WRITABLE)
 
 
-def _disk(work: Work, tool: Tool, what: str, options: str, message: str) -> Record:
-    what = f"{tool.name} on {what}"
+def _disk(work: Work, tool: Tool, kind: str, options: str, message: str) -> Record:
+    whole, _ = undisturbed(work, tool)
+
+    def judge(first: Ended, kept: Path) -> Iterator[str]:
+        yield from told_badly(first, 1, message)
+        yield from differences(kept / OUT, whole / "plain")
+
+    words = tool.words(inputs_of(work))
+    return small_disk(work, f"{tool.name} on {kind}", words, work.fresh("place"), options, judge)
+
+
+def small_disk(
+    work: Work,
+    what: str,
+    words: Sequence[str],
+    place: Path,
+    options: str,
+    judge: Callable[[Ended, Path], Iterable[str]],
+) -> Record:
+    """A command on such a disk, and again with room; `judge` says what is wrong with the first end and what is left."""
     space = mounting(work.folder)
     if space is None:
         return Record(what, skipped=NONE)
-    whole, _ = undisturbed(work, tool)
-    first, second, kept = on_disk(tool.words(inputs_of(work)), work.fresh("place"), options, space)
-    failures = [*told_badly(first, 1, message), *(f"with room again: {wrong}" for wrong in second.wrong)]
-    return Record(what, failures=tuple(failures or differences(kept / OUT, whole / "plain")))
+    first, second, kept = on_disk(words, place, options, space)
+    wrong = [f"with room again: {words}" for words in second.wrong]
+    return Record(what, failures=tuple(wrong or judge(first, kept)))
 
 
 @contextmanager

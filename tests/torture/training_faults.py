@@ -11,8 +11,8 @@ from itertools import pairwise
 from pathlib import Path
 
 from torture import grpo, sft
-from torture.disks import NONE, READ_ONLY, full, mounting, on_disk
-from torture.faults import FULL, NOT_WRITABLE, TRIES, both, interrupts, told_badly
+from torture.disks import READ_ONLY, full
+from torture.faults import FULL, NOT_WRITABLE, TRIES, both, interrupts, small_disk, told_badly
 from torture.killing import Training, finish, judged, undisturbed
 from torture.outcome import Record
 from torture.processes import ROOT, Ended, Moment
@@ -91,16 +91,16 @@ def read_only(subject: Subject, work: Work) -> Record:
     return _disk(subject, work, "a disk that cannot be written to", READ_ONLY, NOT_WRITABLE)
 
 
-def _disk(subject: Subject, work: Work, what: str, options: str, message: str) -> Record:
-    what = f"{subject.training.name} on {what}"
-    space = mounting(work.folder)
-    if space is None:
-        return Record(what, skipped=NONE)
+def _disk(subject: Subject, work: Work, kind: str, options: str, message: str) -> Record:
     whole, _ = undisturbed(subject.training, work, RECIPE)
     words, place = subject.training.ready(work, RECIPE)
-    first, second, kept = on_disk([*subject.alone, *words], place, options, space)
-    failures = [*subject.told(first, 1, message), *(f"with room again: {wrong}" for wrong in second.wrong)]
-    return Record(what, failures=tuple(failures or judged(subject.training, kept, whole)))
+
+    def judge(first: Ended, kept: Path) -> Iterator[str]:
+        yield from subject.told(first, 1, message)
+        yield from judged(subject.training, kept, whole)
+
+    what = f"{subject.training.name} on {kind}"
+    return small_disk(work, what, [*subject.alone, *words], place, options, judge)
 
 
 def stopped(subject: Subject, work: Work, place: Path) -> Path:
