@@ -20,12 +20,10 @@ from pathlib import Path
 from curriculum_verl.locks import lock
 
 held = lock(Path(sys.argv[1]), "busy")
-started = subprocess.Popen(["sleep", "60"], close_fds=False, stdout=subprocess.DEVNULL).pid
-forked = os.fork()
-if not forked:
+print(subprocess.Popen(["sleep", "60"], close_fds=False, stdout=subprocess.DEVNULL).pid, flush=True)
+if not os.fork():
+    print(os.getpid(), flush=True)  # by then it has let go
     os.close(1)
-    time.sleep(60)
-print(started, forked, flush=True)
 time.sleep(60)
 """
 
@@ -41,7 +39,7 @@ def test_a_lock_ends_with_its_process_and_no_child_keeps_it(tmp_path: Path) -> N
     path = tmp_path / ".lock"
     with subprocess.Popen([sys.executable, "-c", HOLDER, str(path)], stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout is not None
-        children = [int(word) for word in holder.stdout.readline().split()]
+        children = [int(holder.stdout.readline()) for _ in range(2)]
         try:
             with pytest.raises(InputError, match="busy"):
                 lock(path, "busy")
