@@ -15,6 +15,7 @@ from curriculum_verl.curriculum.decisions import Transition
 from curriculum_verl.errors import InputError
 from curriculum_verl.runs.metrics_file import METRICS
 from curriculum_verl.runs.stage_checkpoints import STATE
+from curriculum_verl.schema import shown
 
 logger = logging.getLogger(__name__)
 
@@ -51,6 +52,8 @@ def damage(checkpoint: Path) -> str | None:
         known = json.loads((checkpoint / FILES).read_text()) if (checkpoint / FILES).exists() else {}
     except (OSError, ValueError) as error:
         return f"{TRAINER_STATE} or {FILES} cannot be read: {error}"
+    if not isinstance(known, dict) or not all(type(size) is int for size in known.values()):
+        return f"{FILES} holds {shown(known)}, expected the size of each file by its name"
     for name, size in ({STATE: None} | known).items():
         file = checkpoint / name
         if not file.is_file():

@@ -74,6 +74,13 @@ def test_what_is_cut_off_is_not_gone_on_from(tmp_path: Path, caplog: pytest.LogC
     assert "cannot be read" in str(damage(later))
 
 
+@pytest.mark.parametrize("listed", ["[]", "7", '{"optimizer.pt": "7"}', '{"optimizer.pt": null}', '{"a": {}}'])
+def test_a_list_of_files_that_is_none_is_damage(tmp_path: Path, listed: str) -> None:
+    folder = sealed(tmp_path, 5)
+    (folder / "files.json").write_text(listed)
+    assert "expected the size of each file by its name" in str(damage(folder))
+
+
 def test_the_curriculums_own_files_may_be_written_again(tmp_path: Path) -> None:
     folder = sealed(tmp_path, 5)
     (folder / "curriculum.json").write_text('{"step": 5}')
