@@ -31,7 +31,7 @@ CASES = (
         "are killed, too, or left alone and must end by themselves; some overwrite a result. First it is seen whether "
         "the next step would take what lies there for a result; if it would, that must be a whole one. Then the same "
         "command runs again, with `--overwrite` where its message asks for it, and what it leaves is compared byte for "
-        "byte with an undisturbed run.",
+        "byte with an undisturbed run; of JSON that differs, the values but for times.",
         tools.next_kill,
         ("kills",),
     ),
@@ -50,12 +50,13 @@ CASES = (
     Case(
         "grpo",
         "GRPO in verl, killed and resumed",
-        "The same with verl's own trainer on a CPU, by two such recipes: Ray and all its processes are killed at once. "
-        "The logged rollouts "
-        "of every step (prompts, responses, rewards, weights), the switches of stage, the curriculum's last state and "
-        "the final weights must be equal. A line of metrics may be missing where a kill came between a checkpoint and "
-        "its line, never more than one a kill. As a start of verl takes so much longer, this case gets one fifth of "
-        "the kills of training runs and fine-tuning the rest.",
+        "The same with verl's own trainer on a CPU: Ray and all its processes are killed at once. Two recipes take "
+        "turns: three stages that end by steps and by a validation; and a policy that learns, skipped prompts, replay "
+        "and a stage that is taken back with its weights. The logged rollouts of every step (prompts, responses, "
+        "rewards, weights), the switches of stage, the curriculum's last state and the final weights must be equal, "
+        "and of the metrics those that are no sums in any order. A line of metrics may be missing where a kill came "
+        "between a checkpoint and its line, never more than one a kill. As a start of verl takes so much longer, this "
+        "case gets one fifth of the kills of training runs and fine-tuning the rest.",
         partial(killing.next_run, grpo.TRAINING),
         ("kills",),
     ),
@@ -72,7 +73,8 @@ CASES = (
     Case(
         "sft-faults",
         "Faults of fine-tuning",
-        "The same for a training run; besides, each file of a checkpoint is lost or cut off in turn, and the clock "
+        "The same for a training run, whose input is a file of its data; besides, each file of a checkpoint is lost or "
+        "cut off in turn, its metrics file in the middle of a line, and the clock "
         "jumps by a day in both directions all the time. Either the run is refused in words, and goes on from an "
         "earlier checkpoint when the damaged one is removed, or it goes on by itself; the end must be the undisturbed "
         "run's in either case.",
@@ -82,8 +84,9 @@ CASES = (
         "grpo-faults",
         "Faults of GRPO in verl",
         "The same for a run of verl's trainer, whose own errors come with a traceback through Ray: a run must not end "
-        "well, and where the curriculum refuses, its words must be among what is said. Of a checkpoint, the "
-        "curriculum's files are damaged, the state of the data and the weights.",
+        "well, or must end as the undisturbed one; where the curriculum refuses, its words must be among what is said. "
+        "Of a checkpoint, the curriculum's files are damaged, the state of the data and the weights; the last two are "
+        "verl's to read, and what it says of them is not judged.",
         partial(training_faults.next_fault, training_faults.GRPO),
     ),
     Case(
@@ -91,7 +94,8 @@ CASES = (
         "A long run of the engine",
         "The curriculum with its posterior policy, replay and admission on many made-up prompts, against a simulated "
         "learner. It tells a metrics file of every step and saves its state every few steps, as a trainer does. "
-        "Memory, files and the size of the state must not grow once they have settled.",
+        "Memory, files and the size of the state must not grow by more than a tenth once they have settled; a line "
+        "of the metrics file, whose numbers get longer, by no more than half.",
         engine.next_run,
         ("steps", "prompts"),
     ),
@@ -100,9 +104,11 @@ CASES = (
         "A long run of verl",
         "GRPO in verl on a CPU. The memory of its processes is read early and at the end; Ray's server is told to keep "
         "what it knows of a few tasks only, as by its default it grows for hours, under verl alone just as with a "
-        "curriculum. Files in the run's folder must stay as many and as large as `max_actor_ckpt_to_keep` explains, "
-        "what tells of a step aside. Every step must be told and logged, and nothing may be left behind: no process, "
-        "no shared memory, no temporary file but verl's own empty lock files, which are counted.",
+        "curriculum. No kind of process may grow by more than a few per cent or megabytes. Files in the run's folder "
+        "must stay as many and as large as `max_actor_ckpt_to_keep` explains, what tells of a step and verl's small "
+        "`data.pt`, which it never removes, aside. Every step must be told and logged, and nothing may be left behind: "
+        "no process, no shared memory, no temporary file but verl's own empty lock files, which are counted, and the "
+        "cache of torch's compiler.",
         real.next_run,
         ("real_steps",),
     ),

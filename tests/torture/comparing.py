@@ -9,14 +9,17 @@ TIMES = frozenset({"time", "seconds", "wall_s", "started", "ended"})
 SHOWN = 4
 
 
-def differences(made: Path, whole: Path, *, more: bool = False) -> list[str]:
-    """What is not the same in two folders, in words; with `more`, files that only the first has are no difference."""
-    found = list(_differences(made, whole, more))
+def differences(made: Path, whole: Path, *, more: bool = False, but: str = "") -> list[str]:
+    """What is not the same in two folders, in words, `but` a folder in them aside.
+
+    With `more`, files that only the first has are no difference.
+    """
+    found = list(_differences(made, whole, more, but))
     return found if len(found) <= SHOWN else [*found[:SHOWN], f"and {len(found) - SHOWN} files more differ"]
 
 
-def _differences(made: Path, whole: Path, more: bool) -> Iterator[str]:
-    ours, theirs = _files(made), _files(whole)
+def _differences(made: Path, whole: Path, more: bool, but: str) -> Iterator[str]:
+    ours, theirs = (_files(folder, but) for folder in (made, whole))
     for name in sorted(theirs.keys() - ours.keys()):
         yield f"{name} is missing"
     for name in [] if more else sorted(ours.keys() - theirs.keys()):
@@ -26,8 +29,9 @@ def _differences(made: Path, whole: Path, more: bool) -> Iterator[str]:
             yield f"{name} differs from the undisturbed run's"
 
 
-def _files(folder: Path) -> dict[str, Path]:
-    return {str(path.relative_to(folder)): path for path in folder.rglob("*") if path.is_file()}
+def _files(folder: Path, but: str) -> dict[str, Path]:
+    found = {str(path.relative_to(folder)): path for path in folder.rglob("*") if path.is_file()}
+    return {name: path for name, path in found.items() if not but or not name.startswith(f"{but}/")}
 
 
 def same(one: Path, other: Path) -> bool:

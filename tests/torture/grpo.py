@@ -43,6 +43,11 @@ ADAPTIVE = {
 RECIPES: dict[str, dict[str, Any]] = {"stages": {}, "adaptive": ADAPTIVE}
 
 
+def data(work: Work) -> Path:
+    """The manifest of what it trains on."""
+    return work.once("data-grpo", make_data) / "data" / "manifest.json"
+
+
 def ready(work: Work, recipe: str) -> tuple[list[str], Path]:
     """An empty folder, and the command."""
     place = work.fresh("place-grpo")
@@ -53,7 +58,6 @@ def write_recipe(work: Work, place: Path, steps: int, recipe: str = "stages", **
     """The recipe of a run in this folder, beside it and the same for every start of it; the command."""
     folder = work.once("toy-grpo", make_toy)
     toy = Toy(folder / "model", folder / "train.parquet", folder / "val.parquet", folder / "reward.py")
-    data = work.once("data-grpo", make_data) / "data" / "manifest.json"
     beside = work.fresh(f"{place.name}.recipe")
     places = {
         "trainer.default_local_dir": str(place / CHECKPOINTS),
@@ -64,7 +68,7 @@ def write_recipe(work: Work, place: Path, steps: int, recipe: str = "stages", **
     if block := RECIPES[recipe]:
         (beside / "reward.py").write_text(BY_BUCKET)
         places["reward.custom_reward_function.path"] = str(beside / "reward.py")
-    made = curriculum_recipe(toy, data, rollout_log=str(place / ROLLOUTS), **block)
+    made = curriculum_recipe(toy, data(work), rollout_log=str(place / ROLLOUTS), **block)
     (beside / "recipe.yaml").write_text(yaml.safe_dump(with_overrides(made, places | overrides)))
     return [
         sys.executable,

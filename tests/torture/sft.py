@@ -14,13 +14,17 @@ from torture.work import SFT, Work
 RECIPES = ROOT / "tests" / "torture" / "recipes"
 
 
+def toy(work: Work) -> Path:
+    """Where its model and its data lie."""
+    return work.once("toy-sft", write_toy)
+
+
 def ready(work: Work, recipe: str) -> tuple[list[str], Path]:
     """An empty folder, and the command."""
-    toy = work.once("toy-sft", write_toy)
     given = {"model.path": "model", "data.train": "train.jsonl", "data.validation": "validation.jsonl"}
     start = [sys.executable, "-m", "curriculum_verl.train", "--mode", "sft", "--resume"]
     start += ["--config", str(RECIPES / f"sft_{recipe}.yaml")]
-    return [*start, *(f"{key}={toy / name}" for key, name in given.items())], work.fresh("place")
+    return [*start, *(f"{key}={toy(work) / name}" for key, name in given.items())], work.fresh("place")
 
 
 def start(

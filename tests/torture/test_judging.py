@@ -65,6 +65,19 @@ def test_a_tool_that_writes_another_byte_is_found_out(tmp_path, monkeypatch):
     assert wrongly_taken(tool, place, whole) == [], "half of it is taken for nothing"
 
 
+def test_what_a_tool_goes_on_from_is_no_part_of_its_result(tmp_path):
+    place, whole = tmp_path / "place", tmp_path / "whole"
+    for folder in (place / OUT, whole / "plain"):
+        (folder / "kept").mkdir(parents=True)
+        (folder / "made.json").write_text("[1]")
+    (whole / "plain" / "kept" / "one.json").write_text("1")
+    tool = Tool("writer", "", lambda out: json.loads((out / "made.json").read_text()), "inputs", "kept")
+    assert wrongly_taken(tool, place, whole) == []
+    assert wrongly_taken(replace(tool, store=""), place, whole) == [
+        "the next step would take this for a result: kept/one.json is missing"
+    ]
+
+
 ALONE = """import os, sys, time
 try:
     os.close(os.open("mark", os.O_CREAT | os.O_EXCL))

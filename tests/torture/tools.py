@@ -35,6 +35,7 @@ class Tool:
     arguments: str  # {inputs} is where they lie
     take: Callable[[Path], object]
     needs: str  # the one of its inputs that gets lost
+    store: str = ""  # where it keeps what it goes on from; no part of the result
 
     def words(self, inputs: Path, *more: str) -> list[str]:
         return [*COMMAND, self.name, *self.arguments.format(inputs=inputs).split(), *more]
@@ -70,6 +71,7 @@ TOOLS = (
         "--out out/found.json " + MODEL,
         _take_file("found.json"),
         "model/model.safetensors",
+        "found.samples",
     ),
     Tool(
         "analyze",
@@ -168,7 +170,8 @@ def wrongly_taken(tool: Tool, place: Path, whole: Path, *, over: bool = False) -
     """What is wrong with an output that the next step would take; `over` another one, either of the two may stand."""
     if not is_taken(tool, place / OUT):
         return []
-    found = [differences(place / OUT, whole / kind, more=True) for kind in ("plain", *["overwritten"][:over])]
+    kinds = ("plain", *["overwritten"][:over])
+    found = [differences(place / OUT, whole / kind, more=True, but=tool.store) for kind in kinds]
     return [f"the next step would take this for a result: {difference}" for difference in min(found, key=len)]
 
 

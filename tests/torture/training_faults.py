@@ -12,7 +12,7 @@ from pathlib import Path
 
 from torture import grpo, sft
 from torture.disks import READ_ONLY, full
-from torture.faults import FULL, NOT_WRITABLE, TRIES, both, interrupts, small_disk, told_badly
+from torture.faults import FULL, NOT_WRITABLE, TRIES, both, interrupts, lost, put_back, small_disk, told_badly
 from torture.killing import Training, finish, judged, undisturbed
 from torture.outcome import Record
 from torture.processes import ROOT, Ended, Moment
@@ -40,6 +40,7 @@ class Subject:
     prefix: str
     damaged: int
     files: tuple[str, ...]
+    needs: Callable[[Work], Path]  # the one of its inputs that gets lost
     told: Callable[..., Iterator[str]]
     alone: tuple[str, ...] = ()  # words before the command, for one that must not leave anything running
 
@@ -68,13 +69,14 @@ def told_with_traceback(ended: Ended, code: int, *words: str) -> Iterator[str]:
             yield f"it says nothing of {word!r}: {ended.last}"
 
 
-SFT = Subject(sft.TRAINING, OUT, "checkpoint-", 34, (), told_badly)
+SFT = Subject(sft.TRAINING, OUT, "checkpoint-", 34, (), lambda work: sft.toy(work) / "train.jsonl", told_badly)
 GRPO = Subject(
     grpo.TRAINING,
     grpo.CHECKPOINTS,
     "global_step_",
     6,
-    ("curriculum.json*", "data.pt", "actor/model_*.pt"),
+    ("curriculum.json*", "rewards.json", "data.pt", "actor/model_*.pt"),
+    lambda work: grpo.data(work).with_name("hard_train.parquet"),
     told_with_traceback,
     (sys.executable, str(ALONE)),
 )
@@ -101,6 +103,16 @@ def _disk(subject: Subject, work: Work, kind: str, options: str, message: str) -
 
     what = f"{subject.training.name} on {kind}"
     return small_disk(work, what, [*subject.alone, *words], place, options, judge)
+
+
+def lost_input(subject: Subject, work: Work) -> Record:
+    training, needed = subject.training, subject.needs(work)
+    whole, _ = undisturbed(training, work, RECIPE)
+    words, place = training.ready(work, RECIPE)
+    with lost(needed):
+        failures = list(subject.told(training.start(words, place), 1, re.escape(needed.name)))
+    failures += finish(training, words, place, whole)
+    return Record(f"{training.name} without {needed.name}", failures=tuple(failures))
 
 
 def stopped(subject: Subject, work: Work, place: Path) -> Path:
@@ -149,7 +161,7 @@ def _damaged(subject: Subject, work: Work, how: str, name: str, damage: Callable
     ended = training.start(words, place)
     if ended.code == 0:
         return Record(what, failures=(*ended.wrong, *judged(training, place, whole)))
-    ours = name.startswith("curriculum") or subject is SFT
+    ours = subject is SFT or name.startswith(("curriculum.json", "rewards.json"))
     failures = list(subject.told(ended, 1, *([checkpoint.name] if ours else [])))
     shutil.rmtree(checkpoint)
     point_at(checkpoint.parent, int(subject.checkpoints(place)[-1].name.removeprefix(subject.prefix)))
@@ -217,7 +229,7 @@ def interrupted(subject: Subject, work: Work, times: int) -> Record:
 
 
 def _faults(subject: Subject, work: Work) -> Iterator[Callable[[], Record]]:
-    for fault in (full_disk, read_only, cut_metrics, clock_jumps, two_processes):
+    for fault in (full_disk, read_only, lost_input, cut_metrics, clock_jumps, two_processes):
         yield lambda fault=fault: fault(subject, work)
     for times in (1, 2):
         yield lambda times=times: interrupted(subject, work, times)
@@ -228,5 +240,6 @@ def _faults(subject: Subject, work: Work) -> Iterator[Callable[[], Record]]:
 
 
 def next_fault(subject: Subject, work: Work, records: Sequence[Record]) -> Record | None:
+    put_back(subject.needs(work).parent)
     faults = list(_faults(subject, work))
     return faults[len(records)]() if len(records) < len(faults) else None
