@@ -37,8 +37,11 @@ MEASURED = (
     "Accuracy is the mean over the levels, which count alike, however many prompts of each are trained on; {held_out} "
     "prompts of each that are not trained on have {responses} responses each from every checkpoint. On its way to a "
     "target the accuracy of a level is averaged with that of the checkpoints before and after, and between two "
-    "checkpoints a line is drawn; the least on the way is that of a single checkpoint. Tokens are those of all "
-    "responses that were generated to train on, those that a filter dropped included."
+    "checkpoints a line is drawn; the least on the way is that of a single checkpoint, of as many as were looked at. "
+    "Tokens are those of all responses that were generated to train on, those that a filter dropped included. Who does "
+    "not arrive counts as if at the very end of its run: `<=` stands before a ratio that is at most so much, as the "
+    "arm did not arrive on every seed, `>=` where the baseline did not, and behind it on how many seeds the arm and "
+    "the baseline did."
 )
 INTERVALS = (
     "A ratio is the geometric mean over the seeds, with a 95 % bootstrap interval over the seeds in brackets. That is "

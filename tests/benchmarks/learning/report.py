@@ -91,12 +91,15 @@ def _accuracies(curves: Curves, baseline: str | None, until: float, axis: Axis) 
     }
 
     def means(name: str, runs: Mapping[int, Curve]) -> Iterator[str]:
-        ends = min(float(run.axis(axis)[-1]) for run in runs.values())
-        yield f"`{name}`" + (f", ends at {ends:,.0f}" if ends < until else "")
+        yield told(name, runs)
         yield str(len(runs))
         for figure in figures.values():
             yield f"{np.mean([figure(run) for run in runs.values()]):.2f}"
         yield f"{np.mean([run.looks(until, axis) for run in runs.values()]):.0f}"
+
+    def told(name: str, runs: Mapping[int, Curve]) -> str:
+        ends = min(float(run.axis(axis)[-1]) for run in runs.values())
+        return f"`{name}`" + (f", ends at {ends:,.0f}" if ends < until else "")
 
     first = next(iter(next(iter(curves.values())).values()))
     before = ["before", "", "", *(f"{first.accuracy[level][0]:.2f}" for level in levels), "", ""]
@@ -109,7 +112,7 @@ def _accuracies(curves: Curves, baseline: str | None, until: float, axis: Axis) 
     parts = [said, table(["arm", "seeds", *figures, "looks"], shown)]
     if baseline and len(curves) > 1:
         others = [
-            [f"`{name}`", *(_paired(curves[baseline], runs, figure) for figure in figures.values())]
+            [told(name, runs), *(_paired(curves[baseline], runs, figure) for figure in figures.values())]
             for name, runs in curves.items()
             if name != baseline
         ]

@@ -11,7 +11,8 @@ from .parts import Part
 
 INTRODUCTION = """# Benchmarks
 
-`make bench` runs everything below and writes this page; no figure stands here that it did not write.
+`make bench` runs what is below and writes this page; no figure stands here that it did not write. Of the learning it
+runs the quick form, and what needs a GPU where there is one: what it does not run stays as it wrote it before.
 `make bench ARGS="--only NAME"` runs one part anew. Least and most stand in brackets behind a median, and what is
 compared takes turns, where a part says nothing else. What loses is shown as what wins."""
 MIXED = "**Not all was measured on the same machine**: figures of different parts do not compare."
