@@ -113,9 +113,9 @@ def wait_until_begun(process: subprocess.Popen[bytes], begun: Callable[[], bool]
 def standing(place: Path) -> dict[str, tuple[int, int]]:
     """What stands in the folder, and when it was last written to."""
     found = {}
-    for path in place.rglob("*"):
-        with suppress(FileNotFoundError):  # of what goes while one looks
-            if path.is_file():
+    for folder, _, names in os.walk(place):  # unlike rglob, it bears with folders that go while one looks
+        for path in (Path(folder, name) for name in names):
+            with suppress(FileNotFoundError):
                 found[str(path)] = path.stat().st_mtime_ns, path.stat().st_size
     return found
 
@@ -145,12 +145,14 @@ def started(
     try:
         yield process
     finally:
-        kill(process)
+        end(process)
 
 
-def kill(process: subprocess.Popen[bytes]) -> None:
-    """The whole group, whether its first process is still there or not."""
+def end(process: subprocess.Popen[bytes]) -> None:
+    """The whole group, whether its first process is still there or not; who has started others may end them before."""
     with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+        orphans(process)
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
 

@@ -1,11 +1,15 @@
 """Every judge of the torture says so when something is not as it should be."""
 
 import json
+import shutil
 import signal
 import sys
+import threading
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 from fuzzing.targets import TARGETS
 from torture import command, fuzzing, real
@@ -16,9 +20,10 @@ from torture.engine_run import play
 from torture.faults import both, told_badly
 from torture.killing import Training, next_run
 from torture.outcome import Record
-from torture.processes import Ended, Moment, Times, run
+from torture.processes import Ended, Moment, Times, run, standing, started, wait_until_begun
 from torture.runs import lines_of, metrics_differ
 from torture.tools import OUT, Tool, rerun, wrongly_taken
+from torture.training_faults import ALONE as SCRIPT
 from torture.training_faults import told_with_traceback
 from torture.work import Work
 
@@ -76,6 +81,38 @@ def test_what_a_tool_goes_on_from_is_no_part_of_its_result(tmp_path):
     assert wrongly_taken(replace(tool, store=""), place, whole) == [
         "the next step would take this for a result: kept/one.json is missing"
     ]
+
+
+def test_folders_that_go_while_one_looks_are_borne_with(tmp_path):
+    """As those of a tool that has just ended do."""
+    ended = threading.Event()
+
+    def come_and_go():
+        while not ended.is_set():
+            (tmp_path / "one" / "two").mkdir(parents=True)
+            (tmp_path / "one" / "two" / "file").touch()
+            shutil.rmtree(tmp_path / "one")
+
+    thread = threading.Thread(target=come_and_go)
+    thread.start()
+    try:
+        seen = [len(standing(tmp_path)) for _ in range(3000)]
+    finally:
+        ended.set()
+        thread.join()
+    assert set(seen) == {0, 1}
+
+
+def test_a_run_that_ends_with_all_it_has_started_does_so_when_torture_is_interrupted(tmp_path):
+    """What it has started is in a group of its own, which a signal to its own group does not reach."""
+    sleeps = f"import os, pathlib, time; pathlib.Path({str(tmp_path / 'pid')!r}).write_text(str(os.getpid())); "
+    words = [sys.executable, str(SCRIPT), sys.executable, "-c", sleeps + "time.sleep(600)"]
+    with suppress(KeyboardInterrupt), started(words, tmp_path, tmp_path / "log") as process:
+        wait_until_begun(process, lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text())
+        pid = int((tmp_path / "pid").read_text())
+        assert psutil.pid_exists(pid)
+        raise KeyboardInterrupt
+    assert not psutil.pid_exists(pid)
 
 
 ALONE = """import os, sys, time
