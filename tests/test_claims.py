@@ -197,7 +197,9 @@ def test_the_tables_of_the_first_page_are_those_of_the_benchmarks() -> None:
     text = (ROOT / "README.md").read_text().partition("## What was measured")[2].partition("\nSpeed, ")[0]
     rows = [row for row in rows_of(text) if row[0] not in ("", "---")]
     expected = [[name, *told(setting, arm)] for setting, arm, name in TABLES]
-    assert rows == [row if setting == "skew" else [row[0], *row[2:]] for row, (setting, *_) in zip(expected, TABLES)]
+    assert rows == [
+        row if setting == "skew" else [row[0], *row[2:]] for row, (setting, *_) in zip(expected, TABLES, strict=True)
+    ]
 
 
 def test_no_figure_is_claimed_that_is_not_held_to_the_page() -> None:

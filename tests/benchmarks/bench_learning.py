@@ -68,6 +68,9 @@ def build_parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--collect", type=Path, metavar="PATH", help="add the runs to this file, and show all that it has"
     )
+    made.add_argument(
+        "--pictures", type=Path, metavar="FOLDER", help="draw every setting there, to be shown beside that folder"
+    )
     made.add_argument("--report", action="store_true", help="run nothing, show what is there")
     return made
 
@@ -100,7 +103,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         elsewhere, failed = run_all(told.folder, tasks)
         failed += run_all(told.folder, elsewhere, wait=True)[1]
     try:
-        code = show(told.folder, kept, told.json, told.collect)
+        code = show(told.folder, kept, told.json, told.collect, told.pictures)
     except CurriculumError as error:  # something is kept that was begun with other settings
         code = 1
         failed.append(str(error))
@@ -140,10 +143,13 @@ def run_all(folder: Path, tasks: Sequence[Any], *, wait: bool = False) -> tuple[
     return elsewhere, failed
 
 
-def show(folder: Path, tasks: Sequence[Any], json_path: Path | None, collected: Path | None) -> int:
+def show(
+    folder: Path, tasks: Sequence[Any], json_path: Path | None, collected: Path | None, pictures: Path | None
+) -> int:
     """All that is done of these, and what was collected elsewhere."""
     from learning.arms import read_arms
     from learning.goals import judged
+    from learning.picture import drawn
     from learning.records import collect, record
     from learning.report import render
     from learning.running import MEASURED_WITH
@@ -168,7 +174,8 @@ def show(folder: Path, tasks: Sequence[Any], json_path: Path | None, collected: 
             for arm in arms
             if any(run.arm == arm for run in runs)
         }
-        print(render(SETTINGS[name], arms, curves), end="\n\n")
+        picture = [drawn(SETTINGS[name], curves, pictures)] if pictures else []
+        print(render(SETTINGS[name], arms, curves, *picture), end="\n\n")
         print(BUCKETING.format(runs[0].bucketing_tokens), end="\n\n")
         goals += judged(SETTINGS[name], arms, curves)
     if goals:

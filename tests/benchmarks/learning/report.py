@@ -15,10 +15,10 @@ Curves = Mapping[str, Mapping[int, Curve]]  # by arm and seed
 AXES: tuple[Axis, ...] = ("tokens", "steps", "seconds")
 
 
-def render(setting: Setting, arms: Mapping[str, Arm], curves: Curves) -> str:
-    """Markdown of one setting; figures after equally much of what was spent."""
+def render(setting: Setting, arms: Mapping[str, Arm], curves: Curves, *pictures: str) -> str:
+    """Markdown of one setting, pictures first; figures after equally much of what was spent."""
     baselines = {name: runs for name, runs in curves.items() if arms[name].baseline}
-    parts = [f"### {setting.name}: {setting.words}"]
+    parts = [f"### {setting.name}: {setting.words}", *pictures]
     baseline = best(baselines, setting.targets) if baselines else None
     if baseline:
         which = f"the {'best' if len(baselines) > 1 else 'only'} baseline, `{baseline}`,"
