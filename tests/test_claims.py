@@ -263,6 +263,23 @@ def fewer(setting: str, arm: str, target: float) -> str:
     return NUMBERS[sum((theirs[seed] or math.inf) < (ours[seed] or math.inf) for seed in ours)]
 
 
+def signals(arm: str) -> tuple[float, float]:
+    """Of skew: the share of groups with a signal, and the tokens to 0.8 that are in such groups, means over seeds."""
+    share = float(np.mean([curve["informative"] for curve in curves("skew", arm).values()]))
+    return share, share * float(np.mean([tokens or math.nan for tokens in spent("skew", arm, 0.8).values()]))
+
+
+def test_what_limits_all_policies_is_counted_anew() -> None:
+    found = {arm: signals(arm) for arm in ("uniform_16x4", "bandit", "gaussian", OURS)}
+    needed = [f"{round(tokens, -2):,.0f}" for _, tokens in found.values()]
+    told = "are {} for uniform sampling, {} for `bandit`, {} for `gaussian` and {} for `posterior`."
+    assert told.format(*needed) in POLICIES
+    shares = [share for share, _ in found.values()]
+    assert "from {:.0%} to {:.0%}, {:.0%} and {:.0%}.".format(*shares).replace("%", " %") in POLICIES
+    of_four = 1 - 2 * 0.5**4
+    assert f"has a signal seven times in eight, at most {of_four / shares[0]:.1f} times fewer" in POLICIES
+
+
 def test_on_how_many_seeds_another_policy_is_ahead_is_counted_anew() -> None:
     for setting in ("skew", "main", "noisy"):
         early, late = (fewer(setting, "bandit", target) for target in (0.7, 0.8))
