@@ -75,7 +75,7 @@ bench: $(READY) ## all benchmarks, and docs/benchmarks.md from them (two to thre
 	$(PIP) install --quiet --constraint constraints-cpu.txt --editable '.[bench]'
 	$(BIN)/python tests/benchmarks/bench_all.py $(ARGS)
 
-bench-learning: $(READY) ## does a curriculum pay: policies through verl's trainer (one to two hours; started twice, fewer)
+bench-learning: $(READY) ## does a curriculum pay: policies through verl's trainer (an hour; goes on where it was interrupted)
 	$(BIN)/python tests/benchmarks/bench_learning.py $(ARGS)
 
 screenshots: $(READY) browser ## the docs' pictures of the monitor, by the tests of its page

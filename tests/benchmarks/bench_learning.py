@@ -1,8 +1,7 @@
 """Does a curriculum pay? Policies compared through verl's trainer at equal generated tokens, seed by seed.
 
-Runs are done in a shuffled order and kept in a folder: what was interrupted goes on where it was, what is done is not
-done again, and the report shows all that is kept there. Started twice, runs go on side by side, each done by one of the
-two; more cores take more. Figures never decide the exit code.
+Runs are done in a shuffled order, two side by side, and kept in a folder: what was interrupted goes on where it was,
+what is done is not done again, and the report shows all that is kept there. Figures never decide the exit code.
 """
 
 import argparse
@@ -11,8 +10,8 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Sequence
-from contextlib import redirect_stdout
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +63,7 @@ def build_parser() -> argparse.ArgumentParser:
     made.add_argument("--settings", nargs="+", choices=SETTINGS, metavar="NAME", help=f"of {', '.join(SETTINGS)}")
     made.add_argument("--arms", nargs="+", choices=arms, metavar="NAME", help=f"of {', '.join(arms)}")
     made.add_argument("--seeds", type=whole(1), metavar="N", help="runs of every arm (3; with --full 5)")
+    made.add_argument("--at-once", type=whole(1), default=2, metavar="N", help="runs side by side (%(default)s)")
     made.add_argument("--folder", type=Path, default=Path("build/learning"), help="of all results (%(default)s)")
     made.add_argument(
         "--collect", type=Path, metavar="PATH", help="add the runs to this file, and show all that it has"
@@ -78,7 +78,7 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     told = build_parser().parse_args(argv)
     from learning.arms import read_arms
-    from learning.running import Task
+    from learning.running import RESULT, Task
     from learning.settings import SETTINGS
 
     arms = read_arms()
@@ -100,8 +100,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     failed: list[str] = []
     if not told.report:
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that verl is ended, too
-        elsewhere, failed = run_all(told.folder, tasks)
-        failed += run_all(told.folder, elsewhere, wait=True)[1]
+        words = ["--settings", *settings, "--arms", *names, "--seeds", str(seeds), "--folder", str(told.folder)]
+        waiting = [task for task in tasks if not (task.folder(told.folder) / RESULT).exists()]
+        with beside(words, min(told.at_once, len(waiting)) - 1):
+            elsewhere, failed = run_all(told.folder, tasks)
+            failed += run_all(told.folder, elsewhere, wait=True)[1]
     try:
         code = show(told.folder, kept, told.json, told.collect, told.pictures)
     except CurriculumError as error:  # something is kept that was begun with other settings
@@ -110,6 +113,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     for words in failed:
         print(f"FAILED: {words}", file=sys.stderr)
     return 1 if failed else code
+
+
+@contextmanager
+def beside(words: Sequence[str], count: int) -> Iterator[None]:
+    """So many more processes, which take the runs that nobody does yet; they report nothing, and end with this one."""
+    command = [sys.executable, __file__, *words, "--at-once", "1"]
+    others = [subprocess.Popen(command, stdout=subprocess.DEVNULL) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for other in others:
+            other.terminate()
+        for other in others:
+            other.wait()
 
 
 def seeds_of(folder: Path, setting: str, arm: str) -> list[int]:

@@ -1,11 +1,13 @@
 """The benchmark of learning: its tasks, its arms, which are runs that verl accepts, and what is kept of them."""
 
+import contextlib
 import dataclasses
 import json
 import os
 import random
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -81,6 +83,22 @@ def test_what_another_process_runs_is_left_to_it(load, tmp_path):
         assert (ours, theirs) == (True, False)
     with claimed(tmp_path / "run") as afterwards:
         assert afterwards
+
+
+def test_runs_beside_end_with_the_benchmark(load, tmp_path, monkeypatch):
+    said, stand_in = tmp_path / "said", tmp_path / "python"
+    stand_in.write_text(
+        f"#!/bin/sh\necho $@ > {said}\ntrap 'echo ended >> {said}; exit' TERM\nwhile :; do sleep 0.02; done\n"
+    )
+    stand_in.chmod(0o755)
+    bench = load("bench_learning")
+    monkeypatch.setattr(sys, "executable", str(stand_in))
+    with contextlib.suppress(KeyboardInterrupt), bench.beside(["--seeds", "2"], 1):
+        while not (said.exists() and said.read_text().endswith("\n")):
+            time.sleep(0.01)
+        assert said.read_text() == f"{SCRIPT} --seeds 2 --at-once 1\n", "one that takes runs, and starts no more"
+        raise KeyboardInterrupt
+    assert said.read_text().splitlines()[-1] == "ended"
 
 
 def test_what_was_begun_as_something_else_is_not_gone_on_with(learning, tmp_path):
