@@ -1,7 +1,15 @@
 """Errors for people: what was got, what is expected, what to do."""
 
 import difflib
+import errno
 from collections.abc import Iterable
+
+WHAT_TO_DO = {
+    errno.ENOSPC: "the disk is full: free some space, or write to another disk",
+    errno.EDQUOT: "the quota of the disk is used up: free some space, or write to another disk",
+    errno.EACCES: "you may not do that there: change the rights, or take another folder",
+    errno.EROFS: "that disk cannot be written to: take another folder",
+}
 
 
 class CurriculumError(Exception):
@@ -27,6 +35,12 @@ class StateError(CurriculumError):
 
 class TrainingError(CurriculumError):
     """A run that went wrong by itself."""
+
+
+def with_hint(error: OSError) -> str:
+    """What the system says, and what to do about it."""
+    hint = WHAT_TO_DO.get(error.errno or 0)
+    return f"{error}; {hint}" if hint else str(error)
 
 
 def unknown_name(what: str, got: str, known: Iterable[str]) -> str:

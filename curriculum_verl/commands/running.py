@@ -1,6 +1,5 @@
 """Runs a command: errors meant for people are printed without a traceback, and become the exit code."""
 
-import errno
 import io
 import signal
 import sys
@@ -8,14 +7,7 @@ import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from curriculum_verl.errors import CurriculumError, InputError
-
-WHAT_TO_DO = {
-    errno.ENOSPC: "the disk is full: free some space, or write to another disk",
-    errno.EDQUOT: "the quota of the disk is used up: free some space, or write to another disk",
-    errno.EACCES: "you may not do that there: change the rights, or take another folder",
-    errno.EROFS: "that disk cannot be written to: take another folder",
-}
+from curriculum_verl.errors import CurriculumError, InputError, with_hint
 
 SOON = 0.05  # seconds
 
@@ -34,8 +26,7 @@ def run(name: str, main: Callable[[Sequence[str] | None], int], argv: Sequence[s
         print(f"{name}: {error}", file=sys.stderr)
         return 1
     except OSError as error:
-        hint = WHAT_TO_DO.get(error.errno or 0)
-        print(f"{name}: {error}{f'; {hint}' if hint else ''}", file=sys.stderr)
+        print(f"{name}: {with_hint(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         _end_without_a_word()

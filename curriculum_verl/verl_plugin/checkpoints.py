@@ -12,7 +12,7 @@ from curriculum_verl.atomic import replacing
 from curriculum_verl.curriculum import Curriculum
 from curriculum_verl.curriculum.decisions import Decision
 from curriculum_verl.curriculum.state import read_state, write_state
-from curriculum_verl.errors import StateError
+from curriculum_verl.errors import InputError, StateError, with_hint
 from curriculum_verl.locks import LOCK, lock
 from curriculum_verl.rewards.running import RunningRewards
 from curriculum_verl.runs.stage_checkpoints import (
@@ -52,7 +52,10 @@ class CheckpointMixin(PPOTrainer):
     def _claim_folder(self) -> None:
         """Until this process ends no other run may write checkpoints and metrics there."""
         refusal = f"{self._root}: another run trains there; wait for it, or choose another trainer.default_local_dir"
-        self._lock = lock(self._root / LOCK, refusal)
+        try:
+            self._lock = lock(self._root / LOCK, refusal)
+        except OSError as error:
+            raise InputError(with_hint(error)) from error
 
     def _load_checkpoint(self) -> None:
         super()._load_checkpoint()

@@ -1,5 +1,6 @@
 """What a checkpoint that is loaded does with the curriculum; whole runs are in tests/integration."""
 
+import errno
 import warnings
 from pathlib import Path
 from types import SimpleNamespace
@@ -68,3 +69,16 @@ def test_a_second_run_in_the_same_folder_is_refused_before_it_touches_anything(t
     first._lock.close()
     second._claim_folder()
     second._lock.close()
+
+
+def test_a_folder_that_cannot_be_made_is_told_of_with_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read_only(path: Path, *args: Any, **kwargs: Any) -> None:
+        raise OSError(errno.EROFS, "Read-only file system", str(path))
+
+    monkeypatch.setattr(Path, "mkdir", read_only)
+    trainer: Any = SimpleNamespace(_root=tmp_path / "run")
+    words = r"Read-only file system: '.*/run'; that disk cannot be written to: take another folder"
+    with pytest.raises(InputError, match=words):
+        CheckpointMixin._claim_folder(trainer)
