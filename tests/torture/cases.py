@@ -86,7 +86,8 @@ CASES = (
         "The same for a run of verl's trainer, whose own errors come with a traceback through Ray: a run must not end "
         "well, or must end as the undisturbed one; where the curriculum refuses, its words must be among what is said. "
         "Of a checkpoint, the curriculum's files are damaged, the state of the data and the weights; the last two are "
-        "verl's to read, and what it says of them is not judged.",
+        "verl's to read, and what it says of them is not judged. Nothing may be left running, but Ray's own agents for "
+        "a minute or two, while they look for servers that are gone.",
         partial(training_faults.next_fault, training_faults.GRPO),
     ),
     Case(

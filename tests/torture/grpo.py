@@ -26,6 +26,7 @@ from torture.work import GRPO, Work
 from examples.demo.launching import running
 
 STEPS = 8
+RAYS_PATIENCE = 180.0  # seconds; when all is gone at once, its agents look for the others for a while
 CHECKPOINTS, ROLLOUTS, LOG = "checkpoints", "rollouts", "console.log"
 EXACT = ("actor/pg_loss", "actor/grad_norm", "reward/", "curriculum/", "val/")  # others are sums in any order
 MARKS = ("id", "step", "bucket", "stage", "response", "reward", "weights", "weighted_reward", "components")
@@ -108,7 +109,7 @@ def start(
             code = -signal.SIGKILL  # by the end of this block, with all that it has started
         else:
             code = process.wait(LONGEST)
-            left = orphans(process, place)
+            left = orphans(process, place, RAYS_PATIENCE)
     said = log.read_bytes()[before:].decode(errors="replace")
     killed = hit and code == -signal.SIGKILL
     return Ended(None if killed else code, said, Times(time.monotonic() - since, first), left)
