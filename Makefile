@@ -85,7 +85,7 @@ torture: $(READY) ## kills, faults, long runs and fuzzing, and docs/reliability.
 	$(PIP) install --quiet --constraint constraints-cpu.txt --editable '.[fuzz]'
 	$(BIN)/python tests/torture $(ARGS)
 
-fuzz: $(READY) ## parsers and rewards against a million made-up inputs (an hour or two; goes on where it was interrupted)
+fuzz: $(READY) ## parsers and rewards against a million made-up inputs (an hour; goes on where it was interrupted)
 	$(PIP) install --quiet --constraint constraints-cpu.txt --editable '.[fuzz]'
 	$(BIN)/python tests/torture --only fuzz $(ARGS)
 
