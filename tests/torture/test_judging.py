@@ -1,10 +1,9 @@
 """Every judge of the torture says so when something is not as it should be."""
 
 import json
-import shutil
+import os
 import signal
 import sys
-import threading
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -83,24 +82,29 @@ def test_what_a_tool_goes_on_from_is_no_part_of_its_result(tmp_path):
     ]
 
 
-def test_folders_that_go_while_one_looks_are_borne_with(tmp_path):
-    """As those of a tool that has just ended do."""
-    ended = threading.Event()
+def test_what_goes_while_one_looks_is_borne_with(tmp_path, monkeypatch):
+    """As the files and folders of a tool that has just ended do: listed, and gone before one comes to them."""
+    for name in ("stays", "going"):
+        (tmp_path / name).touch()
+    (tmp_path / "folder").mkdir()
+    list_folder, stat = os.scandir, Path.stat
 
-    def come_and_go():
-        while not ended.is_set():
-            (tmp_path / "one" / "two").mkdir(parents=True)
-            (tmp_path / "one" / "two" / "file").touch()
-            shutil.rmtree(tmp_path / "one")
+    def list_too_late(folder):
+        if Path(folder).name == "folder":
+            Path(folder).rmdir()
+        return list_folder(folder)
 
-    thread = threading.Thread(target=come_and_go)
-    thread.start()
-    try:
-        seen = [len(standing(tmp_path)) for _ in range(3000)]
-    finally:
-        ended.set()
-        thread.join()
-    assert set(seen) == {0, 1}
+    def stat_too_late(path, **options):
+        if path.name == "going":
+            path.unlink(missing_ok=True)
+        return stat(path, **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "scandir", list_too_late)
+        patched.setattr(Path, "stat", stat_too_late)
+        found = standing(tmp_path)
+    assert list(found) == [str(tmp_path / "stays")]
+    assert list(tmp_path.iterdir()) == [tmp_path / "stays"]
 
 
 def test_a_run_that_ends_with_all_it_has_started_does_so_when_torture_is_interrupted(tmp_path):
