@@ -161,7 +161,8 @@ def of_speed() -> Iterator[str]:
         [rows[name][3] for rows in map(medians, map(part, ("What packing gains", "What packing gains on a GPU")))]
         for name in ("mixed, 16 to 512", "mixed, 16 to 1024", "alike, 256")
     )
-    yield f"mixed lengths {short[0]} to {long[0]} times as fast as padding them, on an H200 {short[1]} to {long[1]} times;"
+    yield f"mixed lengths {short[0]} to {long[0]} times as fast as padding them,"
+    yield f"as padding them, on an H200 {short[1]} to {long[1]} times;"
     yield f"chats of one length {alike[0]} and {alike[1]} times."
 
 

@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
@@ -88,13 +89,15 @@ def test_what_another_process_runs_is_left_to_it(load, tmp_path):
 def test_runs_beside_end_with_the_benchmark(load, tmp_path, monkeypatch):
     said, stand_in = tmp_path / "said", tmp_path / "python"
     stand_in.write_text(
-        f"#!/bin/sh\necho $@ > {said}\ntrap 'echo ended >> {said}; exit' TERM\nwhile :; do sleep 0.02; done\n"
+        f"#!/bin/sh\ntrap 'echo ended >> {said}; exit' TERM\necho $@ > {said}\nwhile :; do sleep 0.02; done\n"
     )
     stand_in.chmod(0o755)
     bench = load("bench_learning")
     monkeypatch.setattr(sys, "executable", str(stand_in))
     with contextlib.suppress(KeyboardInterrupt), bench.beside(["--seeds", "2"], 1):
+        deadline = time.monotonic() + 60
         while not (said.exists() and said.read_text().endswith("\n")):
+            assert time.monotonic() < deadline
             time.sleep(0.01)
         assert said.read_text() == f"{SCRIPT} --seeds 2 --at-once 1\n", "one that takes runs, and starts no more"
         raise KeyboardInterrupt
@@ -152,7 +155,9 @@ def test_tokens_of_all_buckets_count_and_those_of_a_resumed_step_once(learning, 
     assert running._tokens(history).tolist() == [0, 40, 100, 200]
     assert running._steps_within(100, history) == [1, 2]
     path.write_text("".join(f"{json.dumps(line)}\n" for line in [start, step(1, 30, 0.5), step(3, 90, 0.1)]))
-    assert running._tokens(read_history(path)).tolist() == [0, 40, 110, 210], "a kill took the line of the second step"
+    lost = read_history(path)
+    assert running._tokens(lost).tolist() == [0, 40, 110, 210], "a kill took the line of the second step"
+    assert running._informative(lost, np.full(4, True)) == pytest.approx((5 * 0.5 + 10 * 0.1) / 15)
     curve = running._curve(history, {0: {"one": 0.1}, 2: {"one": 0.4}}, 100, 7)
     assert (curve.tokens, curve.seconds) == ([0, 100], [0, 4])
     assert curve.informative == pytest.approx((5 * 0.5 + 4 * 0.7) / 9), "of the groups within the budget"

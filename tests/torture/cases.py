@@ -116,10 +116,10 @@ CASES = (
     Case(
         "fuzz",
         "Made-up inputs",
-        "Readers of JSON lines, manifests, state files, recipes, metrics files, trajectories and all verifiers, each "
-        "on inputs that Hypothesis makes up, and the readers besides on those of Atheris, which follows what they "
-        "reach in the code: whatever stands in them, it is read, or refused in words. `make fuzz` runs this case "
-        "alone.",
+        "Readers of JSON lines, manifests, state files, recipes, metrics files, trajectories and all verifiers, of "
+        "that of code the readers of programs, tests and values, each on inputs that Hypothesis makes up, and the "
+        "readers besides on those of Atheris, which follows what they reach in the code: whatever stands in them, it "
+        "is read, or refused in words. `make fuzz` runs this case alone.",
         fuzzing.next_file,
         ("examples",),
     ),

@@ -1,9 +1,9 @@
 """Torture: kills, faults, long runs and made-up inputs, each compared with what should have been.
 
 Every case keeps what it did in build/torture/CASE.json after each of its parts; an interrupted run goes on with the
-next part. A case begins anew when it failed, is named by --only, or is asked for more or less than before; one that is
-not through, when the code is another. docs/reliability.md is written of what is kept. The exit code is 1 if anything
-went wrong.
+next part. A case begins anew when it failed, is asked for more or less than before, or is done and named by --only; one
+that is not through, when the code is another. docs/reliability.md is written of what is kept. The exit code is 1 if
+anything went wrong or there was no time for it.
 """
 
 import argparse
@@ -48,7 +48,7 @@ def build_parser(cases: Sequence[Case]) -> argparse.ArgumentParser:
         "--kills", type=count, default=default.kills, metavar="N", help="of data tools, and of training (%(default)s)"
     )
     made.add_argument("--seed", type=whole, default=0, help="of everything that is random (%(default)s)")
-    made.add_argument("--minutes", type=count, default=180, metavar="N", help="begin no part after them (%(default)s)")
+    made.add_argument("--minutes", type=count, default=240, metavar="N", help="begin no part after them (%(default)s)")
     what = made.add_mutually_exclusive_group()
     what.add_argument("--only", nargs="+", choices=names, metavar="CASE", help=f"these: {', '.join(names)}")
     what.add_argument("--write", action="store_true", help="run nothing, write the page from what is kept")
@@ -76,8 +76,7 @@ def _long_enough(text: str) -> int:
 
 def main(argv: Sequence[str] | None = None, cases: Sequence[Case] = CASES) -> int:
     args = build_parser(cases).parse_args(argv)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # what was started ends with us, whatever ends us
-        signal.signal(number, signal.default_int_handler)  # in the background the first is ignored, and by all started
+    hear()
     folder = args.folder.resolve()
     names = ("seed", "kills", "steps", "prompts", "real_steps", "examples")
     work = Work(folder / "work", **{name: getattr(args, name) for name in names})
@@ -87,7 +86,15 @@ def main(argv: Sequence[str] | None = None, cases: Sequence[Case] = CASES) -> in
         if not args.write:
             prepare(work.folder)
             go_through(cases, args, work, words, until)
-        return report(cases, folder, args.page)
+        return report(cases, folder, args.page, [] if args.write else args.only or [case.name for case in cases])
+
+
+def hear() -> None:
+    """What was started ends with us, whatever ends us: but a terminal that goes, under nohup."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in the background, and by all started there
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.default_int_handler)
 
 
 @contextmanager
@@ -157,13 +164,14 @@ def write(cases: Sequence[Case], folder: Path, page: Path) -> dict[str, Outcome]
     return found
 
 
-def report(cases: Sequence[Case], folder: Path, page: Path) -> int:
+def report(cases: Sequence[Case], folder: Path, page: Path, wanted: Sequence[str]) -> int:
     found = write(cases, folder, page)
     failed = [name for name, outcome in found.items() if outcome.failures]
+    left = [name for name in wanted if name not in found or not found[name].finished]
     states = {
         "failed": failed,
         "not finished": [name for name, outcome in found.items() if not outcome.finished and name not in failed],
         "never run here": [case.name for case in cases if case.name not in found],
     }
     print(f"\nwritten: {page}" + "".join(f"; {what}: {', '.join(of)}" for what, of in states.items() if of))
-    return 1 if failed else 0
+    return 1 if failed or left else 0

@@ -166,9 +166,11 @@ def of_run(process: subprocess.Popen[bytes], place: Path | None = None) -> Itera
                 yield other
 
 
-def orphans(process: subprocess.Popen[bytes], place: Path | None = None, patience: float = PATIENCE) -> tuple[str, ...]:
+def orphans(
+    process: subprocess.Popen[bytes], place: Path | None = None, patience: float | None = None
+) -> tuple[str, ...]:
     """Of a run that has ended: its processes that have not, some time later."""
-    until = time.monotonic() + patience
+    until = time.monotonic() + (PATIENCE if patience is None else patience)
     while (left := tuple(other.name() for other in of_run(process, place))) and time.monotonic() < until:
         time.sleep(0.1)
     return left

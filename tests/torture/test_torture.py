@@ -1,8 +1,9 @@
 """The harness itself: it notices a difference, says so on the page and by its exit code, and goes on where it was."""
 
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from torture import command
@@ -26,14 +27,17 @@ def parts(*made: Record) -> Next:
 
 
 @pytest.fixture
-def torture(tmp_path: Path) -> Callable[..., tuple[int, str]]:
+def torture(tmp_path: Path) -> Iterator[Callable[..., tuple[int, str]]]:
     """The command on cases of a test's own: its exit code, and the page after it."""
 
     def call(*cases: Case, flags: Sequence[str] = ()) -> tuple[int, str]:
         places = ["--folder", str(tmp_path / "kept"), "--page", str(tmp_path / "page.md")]
         return command.main([*places, *flags], cases), (tmp_path / "page.md").read_text()
 
-    return call
+    heard = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    yield call
+    for number, before in heard.items():
+        signal.signal(number, before)
 
 
 WELL = Record("a kill", ("bucket, 1.00 s after its start",))
@@ -171,12 +175,26 @@ def test_another_checkout_keeps_what_the_page_has_and_drops_what_a_hand_changed(
 
 
 def test_in_the_background_too_what_is_started_hears_ctrl_c(torture):
-    ours = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        assert torture(case("first", parts(WELL)))[0] == 0
-        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    finally:
-        signal.signal(signal.SIGINT, ours)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    assert torture(case("first", parts(WELL)))[0] == 0
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.parametrize("before", [signal.SIG_IGN, signal.SIG_DFL], ids=["under nohup", "on a terminal"])
+def test_a_terminal_that_goes_ends_it_but_under_nohup(torture, before):
+    signal.signal(signal.SIGHUP, before)
+    assert torture(case("first", parts(WELL)))[0] == 0
+    assert signal.getsignal(signal.SIGHUP) is (signal.default_int_handler if before is signal.SIG_DFL else before)
+
+
+def test_what_there_was_no_time_for_is_no_success(torture, monkeypatch, capsys):
+    clock = iter([0.0, 0.0, 61.0, 61.0])
+    monkeypatch.setattr(command, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    two = case("first", parts(WELL, WELL)), case("second", parts(WELL))
+    assert torture(*two, flags=["--minutes", "1"])[0] == 1
+    monkeypatch.undo()
+    assert "; not finished: first; never run here: second" in capsys.readouterr().out
+    assert torture(*two, flags=["--only", "first"])[0] == 0, "it was not asked for the other"
 
 
 def test_only_one_works_in_a_folder(torture):
@@ -201,6 +219,7 @@ def test_the_page_is_what_the_command_writes():
         "run `make torture`, or python tests/torture --write where words have changed"
     )
     assert len(sections(page)) + page.count("**Missing**") == len(CASES)
+    assert [case.name for case in CASES if f"\n## {case.title}\n\n{case.words}\n\n" not in page] == []
 
 
 def test_words_of_the_cases_have_no_figures():

@@ -225,5 +225,6 @@ def _informative(history: History, within: np.ndarray) -> float:
     for bucket in history.buckets:
         steps, total = history.metrics.series(f"curriculum/drawn/{bucket}")
         drawn[steps] += total
-    groups = np.diff(drawn, prepend=0.0)[told] * within[told]
+    # A step whose line a kill has taken counts as the one that was told after it.
+    groups = np.diff(drawn[told], prepend=0.0) * within[told]
     return float(np.average(share, weights=groups)) if groups.any() else float("nan")
