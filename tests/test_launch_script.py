@@ -522,10 +522,10 @@ def test_gpus_of_a_cluster_are_counted_by_node(checks: ModuleType, monkeypatch: 
     said = "".join(checks.check_devices(config(nnodes=2), "auto"))
     assert "have 8, 2 GPUs, expected 2 nodes with 4" in said
     assert "a Ray of its own" in "".join(checks.check_devices(config(device="cpu"), "auto"))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    assert "no Ray cluster answers" in "".join(checks.check_devices(config(), f"127.0.0.1:{port}"))
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))  # taken, and nobody listens
+        address = f"127.0.0.1:{nobody.getsockname()[1]}"
+        assert "no Ray cluster answers" in "".join(checks.check_devices(config(), address))
 
 
 def test_room_for_checkpoints_is_measured(

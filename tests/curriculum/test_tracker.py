@@ -212,7 +212,7 @@ def test_loading_does_not_tie_the_tracker_to_the_state(through_json):
 
 def test_reading_while_another_thread_writes():
     tracker = Tracker(keep=50, history=20, derived={"d": parse_formula("m - m")})
-    steps, errors, done = 3000, [], threading.Event()
+    steps, errors, looked, done = 3000, [], threading.Event(), threading.Event()
 
     def read():
         try:
@@ -226,6 +226,7 @@ def test_reading_while_another_thread_writes():
                     taken, values = tracker.history(name)
                     assert len(taken) == len(values) <= 20
                     tracker.state_dict(), tracker.average(name), tracker.best(name), tracker.metrics()
+                    looked.set()
         except BaseException as error:
             errors.append(error)
 
@@ -233,6 +234,7 @@ def test_reading_while_another_thread_writes():
     reader.start()
     for step in range(steps):
         tracker.observe(step, {"m": float(step), f"other{step % 100}": 1.0})
+        assert looked.wait(30), errors
     done.set()
     reader.join(timeout=30)
     assert not reader.is_alive()

@@ -1,6 +1,7 @@
 """A server's responses, against a real server that misbehaves on purpose."""
 
 import json
+import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -149,18 +150,18 @@ def test_no_more_calls_a_minute_than_agreed(server: Server, monkeypatch: pytest.
     waited: list[float] = []
     monkeypatch.setattr(http.Client, "_wait", lambda _, seconds: waited.append(seconds))
     ask(server, *(request(str(number), 1) for number in range(4)), concurrency=1, requests_per_minute=6)
-    assert waited == pytest.approx([0, 10, 20, 30], abs=1)
+    assert waited == pytest.approx([0, 10, 20, 30], abs=4)
 
 
 def test_a_server_whose_answer_takes_too_long_is_asked_again(server: Server) -> None:
     server.tricks.append(bad_server.drip)
-    assert texts(ask(server, timeout=0.3))[0] != "x"
+    assert texts(ask(server, timeout=2))[0] != "x"
     assert len(server.asked) == 2
 
 
 def test_a_server_that_hangs_is_asked_again(server: Server) -> None:
     server.tricks.append(bad_server.hang)
-    assert len(texts(ask(server, timeout=0.2))) == 3
+    assert len(texts(ask(server, timeout=2))) == 3
     assert len(server.asked) == 2
 
 
@@ -215,8 +216,10 @@ def test_no_server_and_no_such_model_are_told_before_anything_is_asked(server: S
         ask(server, model="tou")
     server.models = None  # one that lists none
     assert ask(server, model="tou")
-    with pytest.raises(InputError, match="no server answers there: ConnectionRefusedError"):
-        ask(server, url="http://127.0.0.1:9/v1")
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))  # taken, and nobody listens
+        with pytest.raises(InputError, match="no server answers there: ConnectionRefusedError"):
+            ask(server, url=f"http://127.0.0.1:{nobody.getsockname()[1]}/v1")
     with pytest.raises(InputError, match="expected http:// or https://"):
         ask(server, url="localhost:8000")
 

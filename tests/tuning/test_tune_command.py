@@ -84,7 +84,7 @@ def test_ctrl_c_ends_it_whatever_is_being_played(tmp_path: Path, browser: Any) -
             with Visit(browser, server.stdout.readline().strip()) as page:
                 page.until("#standing", "Simulating")
                 server.send_signal(signal.SIGINT)
-                _, errors = server.communicate(timeout=15)
+                _, errors = server.communicate(timeout=60)
         finally:
             server.kill()
     assert (server.returncode, errors) == (0, "")

@@ -22,16 +22,12 @@ def test_verl_finds_it() -> None:
 
 def test_it_costs_nothing_where_it_is_not_wanted() -> None:
     code = """
-import sys, time
+import sys
 before = set(sys.modules)
-start = time.perf_counter()
 import curriculum_verl.verl_plugin.entry
-print(time.perf_counter() - start)
 print(sorted(name.split(".")[0] for name in set(sys.modules) - before if not name.startswith("curriculum_verl")))
 """
-    runs = [python(code).stdout.splitlines() for _ in range(3)]
-    modules = runs[0][1]
-    assert min(float(seconds) for seconds, _ in runs) < 0.05
+    modules = python(code).stdout.strip()
     assert not {"torch", "verl", "ray", "transformers", "numpy"} & set(eval(modules)), modules
 
 

@@ -170,10 +170,10 @@ def test_responses_that_hang_a_verifier_score_nothing_and_are_no_failures_howeve
     for data, text in zip(batch, ["9^{9^{9^{9}}}"] * 3 + ["7"], strict=True):
         data.batch = DataProto.from_dict({"responses": torch.tensor([[ord(c) for c in rf"\boxed{{{text}}}"]])}).batch
         data.batch["attention_mask"] = torch.ones_like(data.batch["responses"])
-    final = {"default": "math", "workers": {"count": 1, "seconds": 0.5}}
+    final = {"default": "math", "workers": {"count": 1, "seconds": 2}}
 
     async def run() -> list[dict]:
-        block = BLOCK | {"scoring": {"final": final}, "reward_timeout": 0.6}
+        block = BLOCK | {"scoring": {"final": final}, "reward_timeout": 3}
         manager = CurriculumRewardManager(OmegaConf.create({"curriculum": block}), Spelled(), equals)
         return await asyncio.gather(*map(manager.run_single, batch))
 
@@ -182,4 +182,4 @@ def test_responses_that_hang_a_verifier_score_nothing_and_are_no_failures_howeve
     assert [extra["reward/final"] for extra in extras] == [0.0, 0.0, 0.0, 1.0]
     assert [extra["success"] for extra in extras] == [0.0, 0.0, 0.0, 1.0]
     assert mean_components(extras)["reward/final/gave_up"] == 0.75
-    assert caplog.text.count("scores 0: the verifier took more than 0.5 s") == 3
+    assert caplog.text.count("scores 0: the verifier took more than 2 s") == 3

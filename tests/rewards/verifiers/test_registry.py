@@ -108,13 +108,13 @@ def test_an_event_loop_stays_free_while_responses_are_scored(final):
         response = Response("word " * 2000, {"instruction_id_list": ["format:title_case"]}, style="ifeval")
         final.score(response)
         scoring = [loop.run_in_executor(None, final.score, response) for _ in range(8)]
-        started, longest = time.perf_counter(), 0.0
+        started, longest = time.process_time(), 0.0  # of all threads: nobody else on the machine counts
         while not all(future.done() for future in scoring):
-            before = time.perf_counter()
+            before = time.process_time()
             await asyncio.sleep(0.001)
-            longest = max(longest, time.perf_counter() - before)
+            longest = max(longest, time.process_time() - before)
         assert all(future.result().failure is None for future in scoring)
-        return longest, time.perf_counter() - started
+        return longest, time.process_time() - started
 
     longest, whole = asyncio.run(run())
     assert longest < max(0.5, whole / 2)
