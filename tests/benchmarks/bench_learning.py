@@ -39,8 +39,8 @@ MEASURED = (
     "checkpoints a line is drawn; the least on the way is that of a single checkpoint, of as many as were looked at. "
     "Tokens are those of all responses that were generated to train on, those that a filter dropped included. Who does "
     "not arrive counts as if at the very end of its run: `<=` stands before a ratio that is at most so much, as the "
-    "arm did not arrive on every seed, `>=` where the baseline did not, and behind it on how many seeds the arm and "
-    "the baseline did."
+    "arm did not arrive on every seed, `>=` where the baseline did not, `~` where neither did, and behind it on how "
+    "many seeds the arm and the baseline did; a seed on which neither did is no part of the ratio."
 )
 INTERVALS = (
     "A ratio is the geometric mean over the seeds, with a 95 % bootstrap interval over the seeds in brackets. That is "

@@ -50,6 +50,8 @@ def test_who_does_not_arrive_counts_with_all_that_was_spent(learning, baseline, 
     assert found.bound == bound
     assert found.value == pytest.approx(value)
     assert learning("comparing").compare({0: run(0.1)}, {0: run(0.1)}, 0.3) is None
+    before = learning("comparing").compare({0: made_up(0.5, 0.5)}, {0: made_up(0.5, 0.5)}, 0.3)
+    assert (before.value, before.low, before.high) == (1, 1, 1), "both are there before the first step"
 
 
 def test_accuracies_are_compared_seed_by_seed(learning, made_up):

@@ -48,7 +48,7 @@ def ratio(baseline: Curve, arm: Curve, target: float, axis: Axis) -> Ratio | Non
         float(curve.axis(axis)[-1]) if reached is None else reached
         for curve, reached in ((baseline, theirs), (arm, ours))
     ]
-    return Ratio(spent[0] / max(spent[1], 1.0), ours is not None, theirs is not None)
+    return Ratio(max(spent[0], 1.0) / max(spent[1], 1.0), ours is not None, theirs is not None)
 
 
 def compare(
